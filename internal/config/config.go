@@ -1,0 +1,170 @@
+// Package config holds what the operator asks for: flags and file parsed,
+// defaulted and validated once, with every problem reported at once.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// A Config is complete and valid: nothing in it has to be checked or defaulted
+// again.
+type Config struct {
+	// Upstream is the app.
+	Upstream Upstream
+
+	// Listen, AdminListen and DebugListen are host:port, or unix:///path for
+	// Listen and DebugListen.
+	Listen      string
+	AdminListen string
+	DebugListen string
+	// TLS says how the data listener is protected.
+	TLS TLS
+
+	// Audiences are those that a token must have been made for, one of them at
+	// least. Never empty.
+	Audiences []string
+	// APIAudiences are further audiences of the API server.
+	APIAudiences []string
+	Mode         Mode
+	// Issuers are the cluster's. Empty means that they are learnt.
+	Issuers []string
+	// IssuerCAFile is trusted, beside the cluster's CA, for the API server's
+	// discovery and keys; "" means the cluster's CA alone.
+	IssuerCAFile string
+	// JWT are the other issuers.
+	JWT []JWT
+	// Leeway is granted on exp, nbf and iat.
+	Leeway time.Duration
+	// KeyRefresh says how keys live.
+	KeyRefresh KeyRefresh
+
+	// TokenFile is our own projected token. TokenFileSet says that the operator
+	// named it, and did not just get the default.
+	TokenFile    string
+	TokenFileSet bool
+	// Kubeconfig says where the API server is; "" means in-cluster settings.
+	Kubeconfig string
+
+	Recheck         time.Duration
+	WhenUnavailable Policy
+	MaxStale        time.Duration
+
+	// Routes are in order: the first that matches decides. Public paths given
+	// as flags stand before those of the file.
+	Routes []Route
+	// ForwardAuthorization hands the caller's token to the app on the paths
+	// that no route speaks of.
+	ForwardAuthorization bool
+	// ForwardOddPaths forwards a path that is not canonical, with a token,
+	// instead of refusing it.
+	ForwardOddPaths bool
+	// TrustedPeers may send X-Forwarded-*, Forwarded and X-Real-Ip.
+	TrustedPeers []netip.Prefix
+	Headers      Headers
+
+	DrainDelay    time.Duration
+	ShutdownGrace time.Duration
+
+	LogLevel  string // debug, info, warn or error
+	LogFormat string // json or console
+}
+
+// An Upstream is where the app listens and how to speak to it.
+type Upstream struct {
+	// URL has the scheme http, https, h2c or unix. Only unix has a path: the
+	// socket's.
+	URL *url.URL
+	// CAFile and ServerName are for https alone; "" means the system's roots
+	// and the URL's host.
+	CAFile     string
+	ServerName string
+	// ResponseHeaderTimeout is the longest wait for the first byte of an
+	// answer; zero means no limit. It never applies to upgrades, event streams
+	// and gRPC.
+	ResponseHeaderTimeout time.Duration
+}
+
+// TLS says how the data listener is protected.
+type TLS struct {
+	// Off says aloud that tokens may arrive in clear.
+	Off bool
+	// CertFile and KeyFile are both set or both empty. Empty means plain HTTP
+	// and h2c, which Load allows on loopback and unix sockets, or if Off.
+	CertFile string
+	KeyFile  string
+}
+
+// A Mode says who decides about a token of the cluster.
+type Mode string
+
+// The modes.
+const (
+	Hybrid      Mode = "hybrid"      // proven here, then confirmed by the API server
+	OIDC        Mode = "oidc"        // proven here
+	TokenReview Mode = "tokenreview" // the API server decides
+)
+
+// A Policy says what happens while the API server gives no answer.
+type Policy string
+
+// The policies.
+const (
+	ServeConfirmed Policy = "serve-confirmed" // tokens confirmed before go on, for MaxStale
+	Fail           Policy = "fail"            // nobody goes on
+	ServeVerified  Policy = "serve-verified"  // the local check is enough
+)
+
+// A Route says what a path needs.
+type Route struct {
+	// Path is exact, or a prefix that ends in "/*".
+	Path string
+	// Methods are upper case; empty means all.
+	Methods []string
+	// Public needs no token.
+	Public bool
+	// ForwardAuthorization hands the caller's token to the app.
+	ForwardAuthorization bool
+}
+
+// Headers are the names of the identity headers that the app gets, in
+// canonical form.
+type Headers struct {
+	User        string // default X-Remote-User
+	Group       string // default X-Remote-Group, one line a group
+	UID         string // default X-Remote-Uid
+	ExtraPrefix string // default X-Remote-Extra-
+}
+
+// KeyRefresh says how an issuer's keys live.
+type KeyRefresh struct {
+	// Interval is between two fetches; default 5 min.
+	Interval time.Duration
+	// Cooldown is the least time between two fetches for an unknown key id;
+	// default 10 s.
+	Cooldown time.Duration
+	// RemovalPause is the least time between the two good fetches that must
+	// lack a key before it goes; default 60 s.
+	RemovalPause time.Duration
+}
+
+// A JWT is another issuer, in the words of Kubernetes'
+// AuthenticationConfiguration (apiserver.config.k8s.io/v1).
+type JWT struct {
+	URL          string // iss, and the discovery document's issuer
+	DiscoveryURL string // the exact URL, where it is not below URL
+	// CertificateAuthority is PEM; "" means the system's roots.
+	CertificateAuthority string
+	Audiences            []string
+	Username             ClaimMapping
+	// Groups and UID are optional: an empty Claim means none.
+	Groups ClaimMapping
+	UID    ClaimMapping
+}
+
+// A ClaimMapping maps a claim to a name.
+type ClaimMapping struct {
+	Claim  string
+	Prefix string
+}
