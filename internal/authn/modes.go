@@ -1,0 +1,87 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// An Issuers picks who decides about a token by the issuer that it claims to be
+// from. That claim is unverified: it chooses who decides, and nothing else.
+type Issuers struct {
+	// Claimed returns the token's iss, or a refusal of its shape.
+	Claimed func(token string) (issuer string, err error)
+	// Cluster decides about the cluster's own tokens, and IsCluster says which
+	// claim to be.
+	Cluster   Authenticator
+	IsCluster func(issuer string) bool
+	// Known is the outage to answer with while the cluster's issuers are not
+	// known: then nobody can say that a token is from another one. Nil while
+	// they are.
+	Known func() error
+	// Others decide about the tokens of one issuer each.
+	Others map[string]Authenticator
+}
+
+// Authenticate implements [Authenticator].
+func (i *Issuers) Authenticate(ctx context.Context, token string) (Identity, error) {
+	issuer, err := i.Claimed(token)
+	if err != nil {
+		return Identity{}, err
+	}
+	if other, ok := i.Others[issuer]; ok {
+		return other.Authenticate(ctx, token)
+	}
+	if i.IsCluster(issuer) {
+		return i.Cluster.Authenticate(ctx, token)
+	}
+	if err := i.Known(); err != nil {
+		return Identity{}, err
+	}
+	return Identity{}, Refuse(Issuer, "it is neither the cluster's nor a configured one")
+}
+
+// Both admits a token only if both say yes: First, and then the API server.
+// And both must name the same caller.
+type Both struct {
+	// First proves the token here (mode hybrid), or only reads what it claims
+	// (mode tokenreview). Either way it refuses what cannot succeed, so that
+	// such tokens cost the API server nothing.
+	First func(ctx context.Context, token string) (Identity, error)
+	// Review is the API server's word.
+	Review Authenticator
+	// ServeVerified admits what First proved while the API server gives no
+	// answer. It must be false where First proves nothing.
+	ServeVerified bool
+	// Mismatched is told when the two name different callers. That is a bug
+	// or an attack: one of the two was made to believe another token.
+	Mismatched func(first, review Identity)
+}
+
+// Authenticate implements [Authenticator].
+func (b *Both) Authenticate(ctx context.Context, token string) (Identity, error) {
+	first, err := b.First(ctx, token)
+	if err != nil {
+		return Identity{}, err
+	}
+	id, err := b.Review.Authenticate(ctx, token)
+	if b.ServeVerified && first.Proof != nil && errors.Is(err, ErrUnavailable) {
+		first.Standing = Unconfirmed
+		return first, nil
+	}
+	if err != nil {
+		return Identity{}, err
+	}
+	if id.Subject != first.Subject || id.UID != first.UID {
+		b.Mismatched(first, id)
+		return Identity{}, Refuse(Mismatch, "the token says %q (uid %q), the API server %q (uid %q)", first.Subject, first.UID, id.Subject, id.UID)
+	}
+	id.Audiences = slices.DeleteFunc(slices.Clone(id.Audiences), func(a string) bool {
+		return !slices.Contains(first.Audiences, a)
+	})
+	if len(id.Audiences) == 0 {
+		return Identity{}, Refuse(Audience, "the API server vouches for none of the token's audiences")
+	}
+	id.Expires, id.Proof, id.Standing = first.Expires, first.Proof, Confirmed
+	return id, nil
+}

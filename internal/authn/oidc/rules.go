@@ -1,0 +1,159 @@
+package oidc
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"sallyport/internal/authn"
+	"sallyport/internal/authn/jwt"
+)
+
+// Rules are what an issuer's tokens must claim, and who they then are. Nothing
+// in them is proof.
+type Rules struct {
+	// Issuers are the accepted iss, byte for byte.
+	Issuers *Names
+	// Audiences are ours: the token must have been made for one of them. Empty
+	// accepts nobody.
+	Audiences []string
+	// APIAudiences are the API server's. A token that carries one is refused
+	// even if ours is in it too, as whoever receives it could replay it there;
+	// unless that very string is one of Audiences. Nil refuses nothing.
+	APIAudiences *Names
+	// Leeway is granted on exp, nbf and iat.
+	Leeway time.Duration
+	// Algorithms and Types are the accepted alg and typ; "" stands for an
+	// absent typ.
+	Algorithms []string
+	Types      []string
+	// Identity says who the claims name.
+	Identity func(*jwt.Claims) (authn.Identity, error)
+}
+
+// A Check is one step of examining a token. Serving and explaining run the same
+// list, so that they cannot drift.
+type Check struct {
+	Name   string
+	Reason authn.Reason
+	Func   func(context.Context, *attempt) error
+}
+
+// An attempt is one token on its way through the checks.
+type attempt struct {
+	raw      string
+	token    *jwt.Token
+	key      *key
+	identity authn.Identity
+}
+
+// checks returns the steps that need nobody's answer, in order.
+func (r *Rules) checks() []Check {
+	return []Check{
+		{"shape", authn.Malformed, r.shape},
+		{"issuer", authn.Issuer, r.issuer},
+		{"form", authn.Algorithm, r.form},
+		{"audience", authn.Audience, r.audience},
+		{"api audience", authn.APIAudience, r.apiAudience},
+		{"time", authn.Expired, r.time},
+		{"identity", authn.Claims, r.who},
+	}
+}
+
+// Claimed returns who a token says it belongs to, after every check that needs
+// nobody's answer. Nothing is proven: it may refuse, or choose who decides, and
+// never admits.
+func (r *Rules) Claimed(ctx context.Context, token string) (authn.Identity, error) {
+	a := &attempt{raw: token}
+	err := run(ctx, r.checks(), a)
+	return a.identity, err
+}
+
+func run(ctx context.Context, checks []Check, a *attempt) error {
+	for _, c := range checks {
+		if err := c.Func(ctx, a); err != nil {
+			a.identity = authn.Identity{}
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Rules) shape(_ context.Context, a *attempt) (err error) {
+	if a.token, err = jwt.Decode(a.raw); err != nil {
+		return err
+	}
+	return a.token.Claims.Check()
+}
+
+func (r *Rules) issuer(_ context.Context, a *attempt) error {
+	if !r.Issuers.Has(a.token.Claims.Issuer) {
+		return authn.Refuse(authn.Issuer, "%q", clip(a.token.Claims.Issuer))
+	}
+	return nil
+}
+
+func (r *Rules) form(_ context.Context, a *attempt) error {
+	h := a.token.Header
+	if !slices.Contains(r.Algorithms, h.Algorithm) {
+		return authn.Refuse(authn.Algorithm, "this issuer does not sign with %s", h.Algorithm)
+	}
+	if !slices.Contains(r.Types, h.Type) {
+		return authn.Refuse(authn.Type, "%q", clip(h.Type))
+	}
+	return nil
+}
+
+func (r *Rules) audience(_ context.Context, a *attempt) error {
+	for _, ours := range r.Audiences {
+		if slices.Contains(a.token.Claims.Audience, ours) {
+			a.identity.Audiences = append(a.identity.Audiences, ours)
+		}
+	}
+	if len(a.identity.Audiences) == 0 {
+		return authn.Refuse(authn.Audience, "%q", clip(a.token.Claims.Audience...))
+	}
+	return nil
+}
+
+func (r *Rules) apiAudience(_ context.Context, a *attempt) error {
+	if r.APIAudiences == nil {
+		return nil
+	}
+	for _, aud := range a.token.Claims.Audience {
+		if r.APIAudiences.Has(aud) && !slices.Contains(r.Audiences, aud) {
+			return authn.Refuse(authn.APIAudience, "%q is an audience of the API server", aud)
+		}
+	}
+	return nil
+}
+
+func (r *Rules) time(_ context.Context, a *attempt) error {
+	return a.token.Claims.CheckTimes(time.Now(), r.Leeway)
+}
+
+func (r *Rules) who(_ context.Context, a *attempt) error {
+	id, err := r.Identity(&a.token.Claims)
+	if err != nil {
+		return err
+	}
+	id.Audiences = a.identity.Audiences
+	id.Expires = a.token.Claims.Expires.Add(r.Leeway)
+	a.identity = id
+	return nil
+}
+
+// clip bounds what a caller can write into our log.
+func clip(values ...string) string {
+	const most = 200 // bytes; longer than any real issuer or audience
+	s := ""
+	for i, v := range values {
+		if i > 0 {
+			s += " "
+		}
+		if s += v; len(s) > most {
+			return s[:most] + "..."
+		}
+	}
+	return s
+}

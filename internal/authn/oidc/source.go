@@ -1,0 +1,106 @@
+package oidc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// Discovered fetches the keys that an issuer's discovery document names. The
+// document is at discoveryURL, or where that is "" below the issuer, and must
+// name the issuer itself. The client must carry no credential of ours.
+func Discovered(issuer, discoveryURL string, client *http.Client) Source {
+	at := cmp.Or(discoveryURL, strings.TrimSuffix(issuer, "/")+wellKnown)
+	return func(ctx context.Context) (Document, error) {
+		d, err := discover(ctx, client, at)
+		if err != nil {
+			return Document{}, err
+		}
+		if d.Issuer != issuer {
+			return Document{}, fmt.Errorf("%s names the issuer %q, not %q", at, d.Issuer, issuer)
+		}
+		if err := checkURL(d.JWKSURI); err != nil {
+			return Document{}, err
+		}
+		return fetchKeys(ctx, client, d.JWKSURI)
+	}
+}
+
+// A Cluster is where a cluster's issuers and keys are found.
+type Cluster struct {
+	// Host is the API server's address, as scheme://host:port.
+	Host string
+	// Client reaches it and no other host, with our own token.
+	Client *http.Client
+	// Public reaches the issuer itself, with the system's roots and without
+	// any token of ours.
+	Public *http.Client
+	// Issuers are those known so far. LearnIssuer is told what the discovery
+	// document says; it may be nil.
+	Issuers     *Names
+	LearnIssuer func(issuer string)
+}
+
+// Keys fetches the cluster's keys. They are taken from the API server's own
+// address and not from the advertised jwks_uri, which a pod may not be able to
+// reach; only where the API server serves none, the issuers themselves are
+// asked.
+//
+// Our service account needs
+//
+//	nonResourceURLs: [/.well-known/openid-configuration, /openid/v1/jwks]  verbs: [get]
+//
+// which the ClusterRole system:service-account-issuer-discovery grants.
+func (c *Cluster) Keys(ctx context.Context) (Document, error) {
+	// The issuer first: a key without it is of no use, and it may be new.
+	_, discoveryErr := c.Issuer(ctx)
+	doc, err := fetchKeys(ctx, c.Client, c.Host+"/openid/v1/jwks")
+	if errors.Is(err, ErrNotServed) {
+		return c.elsewhere(ctx, err)
+	}
+	if err != nil {
+		return doc, explain(err)
+	}
+	if len(c.Issuers.All()) == 0 {
+		return doc, fmt.Errorf("no issuer is known: set --issuer (%w)", explain(discoveryErr))
+	}
+	return doc, nil
+}
+
+// Issuer asks the API server for its issuer's name.
+func (c *Cluster) Issuer(ctx context.Context) (string, error) {
+	d, err := discover(ctx, c.Client, c.Host+wellKnown)
+	if err == nil && c.LearnIssuer != nil {
+		c.LearnIssuer(d.Issuer)
+	}
+	return d.Issuer, err
+}
+
+func (c *Cluster) elsewhere(ctx context.Context, err error) (Document, error) {
+	for _, issuer := range c.Issuers.All() {
+		doc, e := Discovered(issuer, "", c.Public)(ctx)
+		if e == nil {
+			return doc, nil
+		}
+		err = errors.Join(err, e)
+	}
+	return Document{}, explain(err)
+}
+
+// explain adds the cures to the refusals that have some.
+func explain(err error) error {
+	var status *StatusError
+	if errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusNotFound) {
+		return fmt.Errorf("%w; grant our service account get on the nonResourceURLs %s and /openid/v1/jwks (ClusterRole system:service-account-issuer-discovery), or use --mode tokenreview, which needs no keys", err, wellKnown)
+	}
+	return err
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,202 @@
+// Package tokenreview asks the API server who a token belongs to.
+//
+// Our service account needs
+//
+//	apiGroups: [authentication.k8s.io]  resources: [tokenreviews]  verbs: [create]
+package tokenreview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/client-go/rest"
+
+	"sallyport/internal/authn"
+)
+
+const (
+	// reviewTimeout bounds one call. A healthy API server answers within
+	// milliseconds.
+	reviewTimeout = 3 * time.Second
+	// notice is how long a call goes unanswered before the API server counts
+	// as away: from then on only this call waits.
+	notice = 2 * time.Second
+	// minPause and maxPause bound the jittered pause before the one retry: long
+	// enough for a token that was just re-read, short enough to go unnoticed.
+	minPause = 50 * time.Millisecond
+	maxPause = 150 * time.Millisecond
+)
+
+// A Limiter bounds the calls to the API server.
+type Limiter interface {
+	// Acquire waits for a place, for a bounded time. The error means that there
+	// is none. Release gives the place back.
+	Acquire(ctx context.Context, addr netip.Addr) (release func(), err error)
+}
+
+// Options are what a Reviewer needs. All fields but OwnToken, Rejected and
+// Observe are required.
+type Options struct {
+	// Host is the API server's address and Client reaches it, with our own
+	// credential.
+	Host   string
+	Client *http.Client
+	// Audiences are ours.
+	Audiences []string
+	// New limits reviews of tokens that were not admitted before, Known those
+	// of tokens that were. They may be the same.
+	New, Known Limiter
+	// OwnToken returns our own token: an outage is probed with it while no
+	// caller's is at hand. Nil means that there is none.
+	OwnToken func() (string, error)
+	// Rejected is called when the API server answers 401 to ourselves.
+	Rejected func()
+	// Observe is told the outcome of each review.
+	Observe func(Result)
+	Log     *zap.Logger
+}
+
+// A Reviewer is an [authn.Authenticator] that asks the API server. It remembers
+// nothing but whether the API server is away.
+type Reviewer struct {
+	o      Options
+	client *rest.RESTClient
+	outage outage
+}
+
+// New returns a Reviewer.
+func New(o Options) (*Reviewer, error) {
+	if o.Observe == nil {
+		o.Observe = func(Result) {}
+	}
+	if o.Rejected == nil {
+		o.Rejected = func() {}
+	}
+	client, err := newClient(o.Host, o.Client)
+	if err != nil {
+		return nil, fmt.Errorf("a client for the API server at %s: %w", o.Host, err)
+	}
+	return &Reviewer{o: o, client: client, outage: newOutage(o.Log)}, nil
+}
+
+// Authenticate implements [authn.Authenticator]. It takes at most two calls of
+// 3 s and what the limiter waits; while the API server is away it takes no time.
+//
+// The token must have passed [jwt.Decode]: the API server takes some malformed
+// ones for anonymous callers and calls them authenticated.
+func (r *Reviewer) Authenticate(ctx context.Context, token string) (authn.Identity, error) {
+	if err := r.outage.refuse(token); err != nil {
+		return authn.Identity{}, err
+	}
+	caller := authn.CallerOf(ctx)
+	limiter := r.o.New
+	if caller.Known {
+		limiter = r.o.Known
+	}
+	release, err := limiter.Acquire(ctx, caller.Addr)
+	if err != nil {
+		r.o.Observe(Limited)
+		if ctx.Err() != nil {
+			return authn.Identity{}, ctx.Err()
+		}
+		return authn.Identity{}, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
+			Detail: "too many reviews at once: " + err.Error(), RetryAfter: 2 * time.Second}
+	}
+	defer release()
+
+	id, failure := r.review(ctx, token)
+	if failure != nil && failure.again {
+		select {
+		case <-time.After(minPause + rand.N(maxPause-minPause)):
+			id, failure = r.review(ctx, token)
+		case <-ctx.Done():
+			return authn.Identity{}, ctx.Err()
+		}
+	}
+	if failure != nil {
+		return authn.Identity{}, failure.err()
+	}
+	return id.Identity, id.refusal
+}
+
+// A verdict is the API server's word: who it is, or why not.
+type verdict struct {
+	authn.Identity
+	refusal error
+}
+
+// review makes one call. Any answer ends an outage, and no answer begins one,
+// even before the call is over.
+func (r *Reviewer) review(ctx context.Context, token string) (verdict, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	slow := time.AfterFunc(notice, func() {
+		r.outage.begin(&failure{result: Timeout, cause: fmt.Errorf("no answer within %v", notice)})
+	})
+	status, failure := r.ask(ctx, token)
+	slow.Stop()
+	switch {
+	case failure == nil:
+		r.outage.end()
+	case errors.Is(ctx.Err(), context.Canceled):
+		// We were told to stop: that says nothing about the API server.
+	default:
+		r.outage.begin(failure)
+	}
+	if failure != nil {
+		if failure.result == Unauthorized {
+			r.o.Rejected()
+		}
+		r.o.Observe(failure.result)
+		return verdict{}, failure
+	}
+	v := r.judge(status)
+	if v.refusal == nil {
+		r.o.Observe(Yes)
+	} else {
+		r.o.Observe(No)
+	}
+	return v, nil
+}
+
+// judge takes a yes for a yes only if it names a real user and an audience of
+// ours. Everything else that was answered with 201 is a no, whatever
+// status.error says: the API server fills it for plain bad tokens too.
+func (r *Reviewer) judge(status *authenticationv1.TokenReviewStatus) verdict {
+	if !status.Authenticated {
+		return refused("the API server says no: %.200q", status.Error)
+	}
+	u := status.User
+	if u.Username == "" || u.Username == "system:anonymous" || slices.Contains(u.Groups, "system:unauthenticated") {
+		return refused("the API server names an anonymous user")
+	}
+	var audiences []string
+	for _, a := range r.o.Audiences {
+		if slices.Contains(status.Audiences, a) {
+			audiences = append(audiences, a)
+		}
+	}
+	if len(audiences) == 0 {
+		return refused("the API server's yes is not for an audience of ours")
+	}
+	id := authn.Identity{Subject: u.Username, UID: u.UID, Groups: u.Groups, Audiences: audiences, Standing: authn.Confirmed}
+	if len(u.Extra) > 0 {
+		id.Extra = make(map[string][]string, len(u.Extra))
+		for k, v := range u.Extra {
+			id.Extra[k] = v
+		}
+	}
+	return verdict{Identity: id}
+}
+
+func refused(format string, args ...any) verdict {
+	return verdict{refusal: authn.Refuse(authn.Revoked, format, args...)}
+}

@@ -1,0 +1,217 @@
+// Package cache remembers decisions, and is an [authn.Authenticator] itself.
+//
+// A proven token is remembered until it expires, its key is withdrawn, or, where
+// the API server must confirm it, its confirmation is too old. A refusal is
+// remembered for a few seconds, in a store of its own. An outage never is.
+// Nothing that an unproven caller sends can evict, delay or age a proven token.
+//
+// There are no timers: a token that nobody presents is neither asked about nor
+// kept.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"sallyport/internal/authn"
+)
+
+const (
+	// decisionTimeout bounds one decision: two reviews of 3 s and what the
+	// limiter waits.
+	decisionTimeout = 8 * time.Second
+	// recheckWait is how long a known caller waits for a confirmation that is
+	// overdue.
+	recheckWait = 2 * time.Second
+	// refusalLife is short, as the API server also says no when it could not
+	// look.
+	refusalLife = 5 * time.Second
+	// maxLookups bounds the decisions under way about tokens that are not
+	// remembered. Each has a goroutine of some KiB.
+	maxLookups = 1024
+)
+
+// A Source is where a decision came from.
+type Source string
+
+// The sources.
+const (
+	FromCache     Source = "cache"
+	FromLocal     Source = "local"     // checked here
+	FromAPIServer Source = "apiserver" // the API server was asked
+)
+
+// Sources lists every source.
+var Sources = []Source{FromCache, FromLocal, FromAPIServer}
+
+// Options say how long decisions stand. Zero Recheck, and a negative MaxStale,
+// are not valid.
+type Options struct {
+	// Recheck is how long a confirmation is good for, less up to 20 % jitter.
+	Recheck time.Duration
+	// MaxStale is how long after its last confirmation a token goes on while
+	// it cannot be rechecked; zero means not at all.
+	MaxStale time.Duration
+	// MaxEntries and MaxBytes bound the proven tokens; zero means 16,384 and
+	// 8 MiB, which is some 500 bytes a token and within the memory budget.
+	MaxEntries int
+	MaxBytes   int
+	// Decided is told of each decision; it may be nil. It must be fast.
+	Decided func(reason authn.Reason, err error, source Source)
+}
+
+// A Cache is a decorator of the Authenticator that decides.
+type Cache struct {
+	next authn.Authenticator
+	o    Options
+
+	hash    hasher
+	proven  *proven
+	refused *refused
+	flights singleflight.Group
+	lookups chan struct{}
+}
+
+// New returns a Cache in front of next.
+func New(next authn.Authenticator, o Options) (*Cache, error) {
+	if o.Recheck <= 0 || o.MaxStale < 0 {
+		return nil, fmt.Errorf("recheck %v must be above 0 and max-stale %v not below", o.Recheck, o.MaxStale)
+	}
+	if o.MaxEntries == 0 {
+		o.MaxEntries = 16 << 10
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 8 << 20
+	}
+	if o.Decided == nil {
+		o.Decided = func(authn.Reason, error, Source) {}
+	}
+	return &Cache{
+		next: next, o: o,
+		hash:    newHasher(),
+		proven:  newProven(o.MaxEntries, o.MaxBytes),
+		refused: newRefused(),
+		lookups: make(chan struct{}, maxLookups),
+	}, nil
+}
+
+// Len is the number of proven tokens that are remembered.
+func (c *Cache) Len() int { return c.proven.len() }
+
+// Authenticate implements [authn.Authenticator]. It takes at most 8 s.
+func (c *Cache) Authenticate(ctx context.Context, token string) (authn.Identity, error) {
+	id, source, err := c.decide(ctx, token)
+	switch {
+	case err == nil:
+		c.o.Decided(authn.OK, nil, source)
+	case ctx.Err() == nil:
+		c.o.Decided(authn.ReasonOf(err), err, source)
+	}
+	return id, err
+}
+
+func (c *Cache) decide(ctx context.Context, token string) (authn.Identity, Source, error) {
+	k := c.hash.key(token)
+	if e := c.proven.get(k); e != nil {
+		if id, source, err, ok := c.known(ctx, k, token, e); ok {
+			return id, source, err
+		}
+	} else if err := c.refused.get(k); err != nil {
+		return authn.Identity{}, FromCache, err
+	}
+	return c.wait(ctx, c.ask(ctx, k, token, nil), nil)
+}
+
+// An outcome is what asking next ended with.
+type outcome struct {
+	id     authn.Identity
+	source Source
+}
+
+// ask joins the decision under way about the token, or starts one. It outlives
+// whoever asked first, as others may be waiting for it. The entry is nil for a
+// token that is not known.
+func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan singleflight.Result {
+	return c.flights.DoChan(string(k[:]), func() (any, error) {
+		if e != nil {
+			defer e.recheck.Store(0)
+		} else {
+			select {
+			case c.lookups <- struct{}{}:
+				defer func() { <-c.lookups }()
+			default:
+				return outcome{source: FromLocal}, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
+					Detail: "too many tokens are being examined", RetryAfter: time.Second}
+			}
+		}
+		caller := authn.CallerOf(ctx)
+		caller.Known = e != nil
+		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)
+		defer cancel()
+		id, err := c.examine(ctx, token)
+		err = c.settle(k, id, err)
+		return outcome{id, sourceOf(id, err)}, err
+	})
+}
+
+// examine calls next. A panic in there is a bug of ours, and must neither end
+// the gate nor leave anybody waiting.
+func (c *Cache) examine(ctx context.Context, token string) (id authn.Identity, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			id, err = authn.Identity{}, fmt.Errorf("panic while examining a token: %v", p)
+		}
+	}()
+	id, err = c.next.Authenticate(ctx, token)
+	if err != nil && ctx.Err() != nil {
+		// The time was up, and nobody examined the token.
+		err = authn.Unavailable(authn.ReviewFailed, "no decision within %v", decisionTimeout)
+	}
+	return id, err
+}
+
+// settle remembers what is to be remembered.
+func (c *Cache) settle(k key, id authn.Identity, err error) error {
+	switch {
+	case err == nil && (id.Subject == "" || !time.Now().Before(id.Expires)):
+		// No Authenticator may say so; admitting nobody is the safe reading.
+		return fmt.Errorf("accepted an identity without a subject, or one that has expired")
+	case err == nil && id.Standing != authn.Unconfirmed:
+		c.proven.add(k, newEntry(id, c.o.Recheck))
+	case errors.Is(err, authn.ErrUnauthenticated):
+		c.proven.remove(k)
+		if authn.ReasonOf(err).Remembered() {
+			c.refused.add(k, err)
+		}
+	}
+	return err
+}
+
+// sourceOf says who decided. A refusal by the API server has a reason of its own.
+func sourceOf(id authn.Identity, err error) Source {
+	switch reason := authn.ReasonOf(err); {
+	case err == nil && id.Standing == authn.Confirmed,
+		reason == authn.Revoked, reason == authn.Mismatch,
+		reason == authn.ReviewFailed, reason == authn.ReviewForbidden, reason == authn.OwnToken:
+		return FromAPIServer
+	}
+	return FromLocal
+}
+
+// wait returns the outcome of a decision under way, or leaves when ctx ends or
+// the timer fires. The timer may be nil.
+func (c *Cache) wait(ctx context.Context, ch <-chan singleflight.Result, timer <-chan time.Time) (authn.Identity, Source, error) {
+	select {
+	case r := <-ch:
+		o := r.Val.(outcome)
+		return o.id, o.source, r.Err
+	case <-timer:
+		return authn.Identity{}, FromAPIServer, authn.Unavailable(authn.ReviewFailed, "no confirmation within %v", recheckWait)
+	case <-ctx.Done():
+		return authn.Identity{}, FromLocal, ctx.Err()
+	}
+}

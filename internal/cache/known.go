@@ -1,0 +1,105 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"sallyport/internal/authn"
+)
+
+// An entry is one proven token. All but recheck is never changed.
+type entry struct {
+	id authn.Identity
+	// confirmed is when the API server said yes, or when the token was proven.
+	confirmed time.Time
+	// interval is how long the confirmation is good for; zero means for as
+	// long as the token is.
+	interval time.Duration
+	// recheck is when the recheck under way was begun, in Unix nanoseconds, and
+	// 0 while there is none.
+	recheck atomic.Int64
+}
+
+func newEntry(id authn.Identity, recheck time.Duration) *entry {
+	e := &entry{id: id, confirmed: time.Now()}
+	if id.Standing == authn.Confirmed {
+		// Tokens that arrived together must not be rechecked together.
+		e.interval = recheck - rand.N(recheck/5+1)
+	}
+	return e
+}
+
+// bytes is about what the entry takes of the heap.
+func (e *entry) bytes() int {
+	n := int(unsafe.Sizeof(*e)) + 150 // the LRU list's element, the map's slot
+	n += len(e.id.Subject) + len(e.id.UID)
+	for _, list := range [][]string{e.id.Groups, e.id.Audiences} {
+		n += sizeOf(list)
+	}
+	for k, v := range e.id.Extra {
+		n += len(k) + 64 + sizeOf(v)
+	}
+	return n
+}
+
+func sizeOf(list []string) int {
+	n := 0
+	for _, s := range list {
+		n += len(s) + int(unsafe.Sizeof(s))
+	}
+	return n
+}
+
+// stands reports whether the entry counts at all.
+func (e *entry) stands(now time.Time) bool {
+	return now.Before(e.id.Expires) && e.id.Proof.Stands()
+}
+
+// known decides about a token that was proven before. Not ok means that the
+// entry is no longer worth anything, and the token has to be examined anew.
+func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id authn.Identity, source Source, err error, ok bool) {
+	now := time.Now()
+	if !e.stands(now) {
+		c.proven.remove(k)
+		return id, "", nil, false
+	}
+	age := now.Sub(e.confirmed)
+	if e.interval == 0 || age < e.interval-e.interval/5 {
+		return e.id, FromCache, nil, true
+	}
+	if age < e.interval {
+		// In the last fifth one request starts the recheck, and nobody waits.
+		if e.recheck.CompareAndSwap(0, now.UnixNano()) {
+			c.ask(ctx, k, token, e)
+		}
+		return e.id, FromCache, nil, true
+	}
+	id, source, err = c.recheck(ctx, k, token, e, now)
+	if err == nil || !errors.Is(err, authn.ErrUnavailable) {
+		return id, source, err, true
+	}
+	// Nobody can say whether the token is still good.
+	if now = time.Now(); e.stands(now) && now.Sub(e.confirmed) < c.o.MaxStale {
+		return e.id, FromCache, nil, true
+	}
+	return authn.Identity{}, source, err, true
+}
+
+// recheck waits for a confirmation that is overdue. The wait is counted from when
+// somebody first asked, so that only those wait who come before anybody could
+// know of a hang.
+func (c *Cache) recheck(ctx context.Context, k key, token string, e *entry, now time.Time) (authn.Identity, Source, error) {
+	begun := now
+	if !e.recheck.CompareAndSwap(0, now.UnixNano()) {
+		if n := e.recheck.Load(); n != 0 {
+			begun = time.Unix(0, n)
+		}
+	}
+	timer := time.NewTimer(recheckWait - now.Sub(begun))
+	defer timer.Stop()
+	return c.wait(ctx, c.ask(ctx, k, token, e), timer.C)
+}
