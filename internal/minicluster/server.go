@@ -1,0 +1,107 @@
+package minicluster
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Server serves a cluster's API with TLS on loopback, at one address for its
+// whole life.
+type Server struct {
+	handler http.Handler
+	current atomic.Pointer[authority]
+	addr    string
+
+	mu  sync.Mutex
+	end func() // nil while stopped
+}
+
+// Serve serves the cluster on a free port of 127.0.0.1 until [Server.Stop].
+func (c *Cluster) Serve() (*Server, error) {
+	s := &Server{handler: c, addr: "127.0.0.1:0"}
+	if err := s.RotateCA(); err != nil {
+		return nil, err
+	}
+	return s, s.Start()
+}
+
+// Start serves again, at the same address. The error may be that somebody else
+// has taken the port meanwhile.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return fmt.Errorf("minicluster: %w", err)
+	}
+	s.addr = l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	srv := &http.Server{
+		Handler:     s.handler,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		// Generous, for a client on the same machine.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
+		// Clients that do not trust the CA are part of the game.
+		ErrorLog:  log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate},
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		// It ends with ErrServerClosed: nothing else closes the listener.
+		_ = srv.ServeTLS(l, "", "")
+	}()
+	s.end = func() {
+		cancel()
+		srv.Close()
+		<-served
+	}
+	return nil
+}
+
+// Stop cuts every connection and refuses new ones, until Start.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end != nil {
+		s.end()
+		s.end = nil
+	}
+}
+
+// URL returns the address, as https://127.0.0.1:PORT.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return "https://" + s.addr
+}
+
+// CAPEM returns the CA that the server's certificate is from.
+func (s *Server) CAPEM() []byte { return s.current.Load().pem }
+
+// RotateCA replaces the CA, and the certificate in new connections. Those that
+// are open stay so: Stop and Start end them too.
+func (s *Server) RotateCA() error {
+	a, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	s.current.Store(a)
+	return nil
+}
+
+func (s *Server) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &s.current.Load().server, nil
+}
