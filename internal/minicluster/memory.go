@@ -32,15 +32,18 @@ func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	select {
 	case <-e.begun:
 	case <-ctx.Done():
+	}
+	// The end of the context aborts the handler too, so it is looked at first.
+	if ctx.Err() != nil {
 		e.Close()
-		return nil, context.Cause(r.Context())
+		return nil, context.Cause(ctx)
 	}
 	if e.err != nil {
-		cancel()
+		e.Close()
 		return nil, e.err
 	}
 	// From here on only the body is left to end when the context does.
-	context.AfterFunc(ctx, func() { e.reader.CloseWithError(ctx.Err()) })
+	context.AfterFunc(ctx, func() { e.writer.CloseWithError(ctx.Err()) })
 	return e.response(r), nil
 }
 
