@@ -216,3 +216,22 @@ func TestRoundTripAfterTheEnd(t *testing.T) {
 		t.Errorf("%v, %+v", err, c.Counts())
 	}
 }
+
+// The end of a call aborts its handler too; the call's error is its own end,
+// whichever is seen first.
+func TestRoundTripEndsWhileItIsAborted(t *testing.T) {
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		m := memory{http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			cancel()
+			panic(http.ErrAbortHandler)
+		})}
+		r, err := http.NewRequestWithContext(ctx, "GET", "https://k/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := m.RoundTrip(r); err != context.Canceled {
+			t.Fatalf("%v %v", resp, err)
+		}
+	}
+}

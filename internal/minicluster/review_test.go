@@ -87,6 +87,8 @@ func TestReviewAnonymousTrap(t *testing.T) {
 		{"only a tab", "\t", anonymous},
 		{"a space after", good + " ", subject("shop", "web")},
 		{"junk after a space", good + " junk", subject("shop", "web")},
+		{"a line break in the signature", good[:len(good)-20] + "\n" + good[len(good)-20:], subject("shop", "web")},
+		{"a tab in the signature", good[:len(good)-20] + "\t" + good[len(good)-20:], subject("shop", "web")},
 		{"a line break after", good + "\n", subject("shop", "web")},
 		{"a space in the middle", good[:50] + " " + good[50:], refused},
 		{"no JWT", "opaque", refused},
