@@ -1,0 +1,157 @@
+// Package fairqueue limits calls to a server that we share with others: so many
+// a second, so many at a time. When more is asked for, the addresses that ask
+// take turns, so that one address alone may have all of it, and a flood from
+// one does not shut out the others.
+package fairqueue
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// ErrFull means that there was no place to wait, or that the wait was over
+// before a turn came.
+var ErrFull = errors.New("the queue is full")
+
+// A Queue grants calls. It has no goroutine, and timers only while somebody
+// waits.
+type Queue struct {
+	limits Limits
+
+	mu      sync.Mutex
+	bucket  bucket
+	held    int
+	waiting turns
+	refill  *time.Timer // set while somebody waits for the bucket alone
+}
+
+// New returns a queue for l. It panics if Rate, Burst or Concurrent is not
+// positive: no operator sets them, so it is a mistake in the program.
+func New(l Limits) *Queue {
+	if !(l.Rate > 0) || l.Burst < 1 || l.Concurrent < 1 {
+		panic("fairqueue: Rate, Burst and Concurrent must be positive")
+	}
+	l = l.withDefaults()
+	return &Queue{
+		limits:  l,
+		bucket:  newBucket(l.Rate, l.Burst),
+		waiting: newTurns(l.Addresses, l.PerAddress),
+	}
+}
+
+// Acquire waits for addr's turn. The error is [ErrFull] or that of ctx. Without
+// an error the caller must call release when its call is over; calling it again
+// does nothing.
+//
+// An IPv6 address stands for its /64, as one host has all of that. The zero
+// Addr is a place like any other.
+func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w, err := q.enter(host(addr))
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		if err := q.wait(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	return sync.OnceFunc(q.release), nil
+}
+
+// enter grants a call at once, and then returns nil, or returns its place among
+// those who wait. Nobody overtakes: where somebody waits, everybody does.
+func (q *Queue) enter(addr netip.Addr) (*waiter, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if now := time.Now(); q.waiting.empty() && q.free(now) {
+		q.take(now)
+		return nil, nil
+	}
+	w := q.waiting.push(addr)
+	if w == nil {
+		return nil, ErrFull
+	}
+	q.grant()
+	return w, nil
+}
+
+// wait returns nil when w's turn has come.
+func (q *Queue) wait(ctx context.Context, w *waiter) error {
+	timer := time.NewTimer(q.limits.Wait)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-w.granted:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timer.C:
+		err = ErrFull
+	}
+	return q.leave(w, err)
+}
+
+// leave gives up w's place for the reason err. A turn that came in the meantime
+// is used all the same, unless the caller is gone: then it ends here. Its share
+// of the rate is lost, as the bucket may have filled up since.
+func (q *Queue) leave(w *waiter, err error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.waiting.remove(w):
+	case err == ErrFull:
+		return nil
+	default:
+		q.held--
+	}
+	q.grant()
+	return err
+}
+
+func (q *Queue) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held--
+	q.grant()
+}
+
+// free reports whether a call may start now.
+func (q *Queue) free(now time.Time) bool {
+	return q.held < q.limits.Concurrent && q.bucket.wait(now) == 0
+}
+
+// take starts a call.
+func (q *Queue) take(now time.Time) {
+	q.held++
+	q.bucket.take(now)
+}
+
+// grant gives every call that may start now to the addresses in turn, and sees
+// to it that it is called again when the bucket has the next. It is called with
+// the lock held whenever a call ends, a place changes or the bucket fills.
+func (q *Queue) grant() {
+	now := time.Now()
+	for !q.waiting.empty() && q.free(now) {
+		q.take(now)
+		close(q.waiting.pop().granted)
+	}
+	if q.refill != nil {
+		q.refill.Stop()
+		q.refill = nil
+	}
+	// With every call under way, the end of one is what we wait for.
+	if q.waiting.empty() || q.held >= q.limits.Concurrent {
+		return
+	}
+	q.refill = time.AfterFunc(q.bucket.wait(now), func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.grant()
+	})
+}
