@@ -14,11 +14,11 @@ type Config struct {
 	// Upstream is the app.
 	Upstream Upstream
 
-	// Listen, AdminListen and DebugListen are host:port, or unix:///path for
-	// Listen and DebugListen.
-	Listen      string
-	AdminListen string
-	DebugListen string
+	// Listen is the data listener, AdminListen the probes' and metrics', and
+	// DebugListen the operator's: it is local.
+	Listen      Address
+	AdminListen Address
+	DebugListen Address
 	// TLS says how the data listener is protected.
 	TLS TLS
 
@@ -69,12 +69,19 @@ type Config struct {
 
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // json or console
+
+	// Check says that the operator only wants to know whether all this is
+	// valid.
+	Check bool
+	// Warnings are what is allowed but should be said aloud at start, one
+	// sentence each.
+	Warnings []string
 }
 
 // An Upstream is where the app listens and how to speak to it.
 type Upstream struct {
-	// URL has the scheme http, https, h2c or unix. Only unix has a path: the
-	// socket's.
+	// URL has the scheme http, https, h2c or unix. Only unix has a path, the
+	// socket's, as it stands in the file system; only the others have a host.
 	URL *url.URL
 	// CAFile and ServerName are for https alone; "" means the system's roots
 	// and the URL's host.
