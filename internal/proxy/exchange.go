@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"sallyport/internal/authn"
+)
+
+// An exchange is what is known of one request and its answer. It belongs to the
+// goroutine of the handler.
+type exchange struct {
+	in       *http.Request // as the server made it: trailers appear in no copy
+	peer     netip.Addr    // the socket's other end; zero on a unix socket
+	target   target
+	loose    string // see loosePath
+	route    *Route
+	identity authn.Identity // zero on a public route
+	body     *requestBody   // nil where nothing is forwarded or there is none
+
+	code     int
+	reason   authn.Reason
+	detail   string // for the log
+	answered bool   // the app's status line is on its way
+	abort    bool   // the caller must see a cut
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange of a request's context. It panics where there
+// is none, which cannot be: ServeHTTP puts it there.
+func exchangeOf(ctx context.Context) *exchange {
+	return ctx.Value(exchangeKey{}).(*exchange)
+}
+
+// peerOf returns the address of the socket's other end, and the zero Addr where
+// the socket has none.
+func peerOf(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}
+
+// gone reports whether the caller has left.
+func (x *exchange) gone() bool { return x.in.Context().Err() != nil }
+
+// finish ends every request: it turns a panic into an answer, counts, and logs.
+// It must be deferred itself, as recover demands.
+func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler:
+		// ReverseProxy panics so when the answer ends before its time.
+		x.abort = true
+		x.reason = authn.UpstreamBroken
+		if x.gone() {
+			x.reason = authn.ClientGone
+		}
+	default:
+		p.log.Error("a handler panicked: please report this", zap.String("panic", describePanic(v)),
+			zap.ByteString("stack", debug.Stack()))
+		p.fail(w, x, &failure{reason: authn.Internal, detail: "panic"})
+	}
+	p.observer.InFlight(-1)
+	p.observer.Request(x.code, x.reason)
+	p.record(x)
+	if x.abort {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// describePanic says what v is. Only the runtime's own words are repeated: any
+// other value may hold a token.
+func describePanic(v any) string {
+	if err, ok := v.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a value of type %T", v)
+}
+
+// record writes the line of one request. It never holds the query, where some
+// callers keep secrets.
+func (p *proxy) record(x *exchange) {
+	ce := p.log.Check(levelOf(x), "request")
+	if ce == nil {
+		return
+	}
+	fields := make([]zap.Field, 0, 6)
+	fields = append(fields,
+		zap.Int("code", x.code),
+		zap.String("reason", string(x.reason)),
+		zap.String("method", shorten(x.in.Method)),
+		zap.String("path", shorten(x.target.path)))
+	if x.identity.Subject != "" {
+		fields = append(fields, zap.String("subject", x.identity.Subject))
+	}
+	if x.detail != "" {
+		fields = append(fields, zap.String("detail", shorten(x.detail)))
+	}
+	ce.Write(fields...)
+}
+
+func levelOf(x *exchange) zapcore.Level {
+	switch x.reason {
+	case authn.OK, authn.Public, authn.ClientGone:
+		return zap.DebugLevel
+	case authn.Internal:
+		return zap.ErrorLevel
+	}
+	if x.code >= 500 || x.answered {
+		return zap.WarnLevel // an outage, or an app that broke off
+	}
+	return zap.InfoLevel
+}
+
+// maxLogged is enough to tell requests apart. A path may be as long as all
+// headers together, which by default is 1 MiB.
+const maxLogged = 256
+
+func shorten(s string) string {
+	if len(s) > maxLogged {
+		return s[:maxLogged] + "..."
+	}
+	return s
+}

@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"sallyport/internal/authn"
+)
+
+func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy {
+	// An error is impossible at a level that zap knows.
+	errorLog, _ := zap.NewStdLogAt(p.log.Named("reverseproxy"), zap.DebugLevel)
+	return &httputil.ReverseProxy{
+		Rewrite:        p.rewrite,
+		Transport:      transport,
+		ModifyResponse: p.begin,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			x := exchangeOf(r.Context())
+			p.fail(w, x, x.forwardError(err))
+		},
+		// Whatever the app sends goes out at once: it knows why it flushed.
+		FlushInterval: -1,
+		BufferPool:    &buffers,
+		ErrorLog:      errorLog,
+	}
+}
+
+// begin looks at the head of the app's answer. When it returns nil, the answer
+// is on its way.
+func (p *proxy) begin(res *http.Response) error {
+	x := exchangeOf(res.Request.Context())
+	switch code := res.StatusCode; {
+	case code == http.StatusSwitchingProtocols:
+		if !isWebSocket(res.Request.Header) || !isWebSocket(res.Header) {
+			return &failure{reason: authn.UpstreamBroken, detail: "switched protocols unasked"}
+		}
+	case code < 200 || code > 999: // net/http panics on some of these
+		return &failure{reason: authn.UpstreamBroken, detail: "a status that does not exist"}
+	}
+	x.code, x.answered = res.StatusCode, true
+	return nil
+}
+
+// forwardError says whose fault it is that a request did not reach the app, or
+// that no answer came.
+func (x *exchange) forwardError(err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if f := x.body.failure(); f != nil {
+		return f
+	}
+	reason := authn.UpstreamBroken
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		reason = authn.UpstreamRefused
+	}
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() {
+		reason = authn.UpstreamTimeout
+	}
+	return &failure{reason: reason, detail: unquoted(err.Error())}
+}
+
+// unquoted cuts an error's text where it begins to quote: net/http repeats the
+// app's malformed lines, in which anything may be.
+func unquoted(text string) string {
+	text, _, _ = strings.Cut(text, `"`)
+	return strings.TrimSpace(text)
+}
+
+// bufferSize is what ReverseProxy would allocate for each answer.
+const bufferSize = 32 << 10
+
+// A bufferPool is a pool of arrays behind pointers, as a slice's header would
+// be allocated each time.
+type bufferPool struct{ pool sync.Pool }
+
+var buffers = bufferPool{sync.Pool{New: func() any { return new([bufferSize]byte) }}}
+
+// Get implements httputil.BufferPool.
+func (b *bufferPool) Get() []byte { return b.pool.Get().(*[bufferSize]byte)[:] }
+
+// Put implements httputil.BufferPool.
+func (b *bufferPool) Put(s []byte) { b.pool.Put((*[bufferSize]byte)(s)) }

@@ -1,0 +1,263 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+var oddPaths = []string{
+	"/public/../admin", "/public/./admin", "/public/..", "/public/.", "/./a", "/../a", "/..", "/.",
+	"/public/%2e%2e/admin", "/public/%2E%2e/admin", "/public/.%2e/admin", "/public/%2e/a", "/file%2etxt",
+	"/public/..;/admin", "/public/..;x=1/admin", "/public/.;/admin", "/public/..%3b/admin", "/public/;/a", "/public/;x/a", "/public/;", "/%3b/a",
+	"//admin", "/public//admin", "/public//", "///",
+	"/public%2fadmin", "/public/%2Fadmin", "/public%5cadmin", "/public/%5C..", `/public\..\admin`, `/\admin`,
+	"/public/%00", "/public/%0a", "/public/%0D%0Ax", "/public/%7f", "/public/%1F",
+	"/public/%ff", "/public/%c0%af", "/public/%c0%ae%c0%ae/", "/public/%ed%a0%80", "/public/\xff",
+	"/public/x#/admin", "/a#", "/%", "/%2", "/%zz",
+}
+
+var canonicalPaths = []string{
+	"/", "/a", "/a/", "/a/b.txt", "/a.b/..c", "/...", "/a/..b", "/.well-known/x", "/a;x=1/b", "/a;",
+	"/%7e", "/~", "/%41", "/a%20b", "/%C3%A4", "/ä", "/%25", "/%252e%252e/", "/%252f", "/a%3b", "/%3f", "/%23",
+	`/"{}|^[]<>`, "/a:b@c!$&'()*+,=", "/a`b",
+}
+
+func TestOddity(t *testing.T) {
+	for _, p := range oddPaths {
+		if oddity(p) == "" {
+			t.Errorf("%q is not odd", p)
+		}
+	}
+	for _, p := range canonicalPaths {
+		if what := oddity(p); what != "" {
+			t.Errorf("%q is odd: %s", p, what)
+		}
+	}
+}
+
+// The app gets the very bytes, whatever net/url thinks of them.
+func TestTargetByteForByte(t *testing.T) {
+	r := gate(t, echo, Options{})
+	targets := []string{
+		"/?", "/a?", "/?a=1;b=2", "/?a=%zz", "/?%", "/?a=b%2Fc&&=&x", "/??", "/?a?b", "/?" + strings.Repeat("a&", 11000),
+		"/a?x=/../y", "/?#x", "/?\"<>", "/?ä", "/" + strings.Repeat("x", 5000),
+	}
+	for _, target := range append(targets, canonicalPaths...) {
+		for _, q := range []string{"", "?q=%41"} {
+			if q != "" && strings.Contains(target, "?") {
+				continue
+			}
+			res := r.raw(t, get(target+q, "Connection: close"))
+			if body, _ := io.ReadAll(res.Body); string(body) != target+q || res.StatusCode != 200 {
+				t.Errorf("%.80q arrived as %.80q, %d", target+q, body, res.StatusCode)
+			}
+		}
+	}
+}
+
+func TestOddPathsForwarded(t *testing.T) {
+	routes := []Route{{Path: "/public/*", Public: true}, {Path: "/*", ForwardAuthorization: true}}
+	app := func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.RequestURI+" "+r.Header.Get("Authorization"))
+	}
+	forwarding := gate(t, app, Options{Routes: routes, ForwardOddPaths: true})
+	refusing := gate(t, app, Options{Routes: routes})
+	for _, p := range oddPaths {
+		if _, err := url.PathUnescape(p); err != nil {
+			// net/http refuses it before we see it.
+			if res := forwarding.raw(t, get(p)); res.StatusCode != 400 {
+				t.Errorf("%q: %d", p, res.StatusCode)
+			}
+			continue
+		}
+		for _, r := range []*rig{forwarding, refusing} {
+			if res := r.raw(t, get(p, "-")); res.StatusCode != 401 {
+				t.Errorf("%q without a token: %d", p, res.StatusCode)
+			}
+			if res := r.raw(t, get(p, "Authorization: Bearer x")); res.StatusCode < 400 {
+				t.Errorf("%q with a bad token: %d", p, res.StatusCode)
+			}
+		}
+		if res := refusing.raw(t, get(p)); res.StatusCode != 400 {
+			t.Errorf("%q with a token: %d", p, res.StatusCode)
+		}
+		res := forwarding.raw(t, get(p+"?x"))
+		if body, _ := io.ReadAll(res.Body); string(body) != p+"?x " {
+			t.Errorf("%q arrived as %q, %d", p+"?x", body, res.StatusCode)
+		}
+	}
+	// net/http would send an absolute target in its place.
+	if res := forwarding.raw(t, get(`//a"b`)); res.StatusCode != 400 {
+		t.Errorf("a path that cannot be forwarded as it is: %d", res.StatusCode)
+	}
+}
+
+func TestAbsoluteForm(t *testing.T) {
+	r := gate(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host+" "+r.RequestURI) },
+		Options{Routes: []Route{{Path: "/public/*", Public: true}}})
+	for target, want := range map[string]string{
+		"http://other.example/a%7e?b":     "other.example /a%7e?b",
+		"http://other.example":            "other.example /",
+		"http://other.example?x=/a":       "other.example /?x=/a",
+		"http://u@other.example/a":        "other.example /a",
+		"http://other.example/public/..":  "400",
+		"http://other.example//a":         "400",
+		"mailto:x":                        "400",
+		"http://other.example/a?http://b": "other.example /a?http://b",
+		"http:///public/x":                "400",
+	} {
+		res := r.raw(t, get(target))
+		body, _ := io.ReadAll(res.Body)
+		if got := string(body); got != want && !(want == "400" && res.StatusCode == 400) {
+			t.Errorf("%s: %d %q, want %q", target, res.StatusCode, got, want)
+		}
+	}
+	if res := r.raw(t, get("http://x.example/public/../a", "-")); res.StatusCode != 401 {
+		t.Errorf("dot segments in an absolute target: %d", res.StatusCode)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	r := gate(t, echo, Options{Routes: []Route{
+		{Path: "/public/secret"},
+		{Path: "/public/deep/*"},
+		{Path: "/public/post", Methods: []string{"POST"}},
+		{Path: "/public/get", Methods: []string{"GET"}},
+		{Path: "/public/*", Public: true},
+		{Path: "/healthz", Public: true},
+		{Path: "/read", Public: true, Methods: []string{"GET"}},
+		{Path: "/later", Public: true},
+		{Path: "/later"},
+	}})
+	const open, shut = 200, 401
+	for _, tc := range []struct {
+		method, target string
+		want           int
+	}{
+		{"GET", "/public/", open},
+		{"GET", "/public/a/b", open},
+		{"GET", "/public", shut},
+		{"GET", "/publicity", shut},
+		{"GET", "/PUBLIC/a", shut},
+		{"GET", "/%70ublic/a", shut},
+		{"GET", "/public;x/a", shut},
+		{"GET", "/healthz", open},
+		{"GET", "/healthz?x=1", open},
+		{"GET", "/healthz/", shut},
+		{"GET", "/healthz;x", shut},
+		{"GET", "/healthzz", shut},
+		{"GET", "/private?x=/healthz", shut},
+		{"GET", "/private;x=/healthz", shut},
+		{"GET", "/private#/healthz", shut},
+		{"GET", "/private%23/healthz", shut},
+		{"GET", "/healthz#/private", shut},
+		{"GET", "/healthz%23", shut},
+		{"GET", "/read", open},
+		{"HEAD", "/read", shut},
+		{"POST", "/read", shut},
+		{"get", "/read", shut},
+		{"GET", "/later", open},
+		{"GET", "/", shut},
+		// What needs a token needs it however it is spelt.
+		{"GET", "/public/secret", shut},
+		{"GET", "/public/%73ecret", shut},
+		{"GET", "/public/SECRET", shut},
+		{"GET", "/public/secret/", shut},
+		{"GET", "/public/secret;x=1", shut},
+		{"GET", "/public;x/secret", shut},
+		{"GET", "/public/secret%3bx", shut},
+		{"GET", "/public/secrets", open},
+		{"GET", "/public/secret/x", open},
+		{"GET", "/public/deep", shut},
+		{"GET", "/public/Deep/x", shut},
+		{"GET", "/public/dee%70/x", shut},
+		{"GET", "/public/deeper", open},
+		{"GET", "/public/post", open},
+		{"POST", "/public/post", shut},
+		{"post", "/public/post", shut},
+		{"HEAD", "/public/get", shut},
+		{"POST", "/public/get", open},
+	} {
+		res := r.raw(t, strings.Replace(get(tc.target, "-", "Content-Length: 0"), "GET", tc.method, 1))
+		if res.StatusCode != tc.want {
+			t.Errorf("%s %s: %d, want %d", tc.method, tc.target, res.StatusCode, tc.want)
+		}
+		for _, h := range []string{"X-Forwarded-Uri", "X-Forwarded-Path", "X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Forwarded-Prefix", "X-Http-Method-Override"} {
+			if tc.want == shut {
+				res := r.raw(t, strings.Replace(get(tc.target, "-", "Content-Length: 0", h+": /healthz"), "GET", tc.method, 1))
+				if res.StatusCode != shut {
+					t.Errorf("%s %s with %s: %d", tc.method, tc.target, h, res.StatusCode)
+				}
+			}
+		}
+	}
+}
+
+// Whatever an app does to a canonical path - decode, clean, cut parameters - it
+// stays below the public prefix it was let through for.
+func FuzzCanonical(f *testing.F) {
+	for _, p := range append(oddPaths, canonicalPaths...) {
+		f.Add(p)
+		f.Add("/public" + p)
+	}
+	m, err := newMatcher(Route{Path: "/public/*", Public: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if oddity(raw) != "" || !m.matchesExactly(raw) {
+			return
+		}
+		decoded, err := url.PathUnescape(raw)
+		if err != nil || !utf8.ValidString(decoded) {
+			t.Fatalf("%q is canonical and cannot be decoded: %v", raw, err)
+		}
+		readings := []string{raw, decoded, strings.ReplaceAll(decoded, `\`, "/")}
+		for _, r := range readings[:3] {
+			segments := strings.Split(r, "/")
+			for i := range segments {
+				segments[i], _, _ = strings.Cut(segments[i], ";")
+			}
+			readings = append(readings, strings.Join(segments, "/"))
+		}
+		for _, r := range readings {
+			if cleaned := path.Clean(r) + "/"; !strings.HasPrefix(cleaned, "/public/") {
+				t.Errorf("%q may be read as %q", raw, cleaned)
+			}
+			if c := path.Clean(r); c != strings.TrimSuffix(r, "/") {
+				t.Errorf("%q: %q is cleaned to %q", raw, r, c)
+			}
+		}
+	})
+}
+
+// A target that is accepted leaves net/http as it came.
+func FuzzTarget(f *testing.F) {
+	for _, p := range append(oddPaths, canonicalPaths...) {
+		f.Add(p + "?a=1;b=%zz")
+	}
+	f.Add("http://h/a?b")
+	f.Fuzz(func(t *testing.T, uri string) {
+		u, err := url.ParseRequestURI(uri)
+		if err != nil {
+			return
+		}
+		tgt, problem := targetOf(&http.Request{Method: "GET", Host: "h", RequestURI: uri, URL: u, ProtoMajor: 1})
+		if problem != "" {
+			return
+		}
+		out := *u
+		tgt.send(&out, &url.URL{Scheme: "http", Host: "app"})
+		if got := out.RequestURI(); got != tgt.path+tgt.query || !strings.HasSuffix(uri, got) && tgt.path != "/" {
+			t.Errorf("%q is sent as %q", uri, got)
+		}
+		if out.Host != "app" || out.User != nil {
+			t.Errorf("%q goes to %q", uri, out.Host)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+)
+
+// A Route says what a path needs.
+type Route struct {
+	// Path is exact, or a prefix that ends in "/*": "/a/*" is every path that
+	// begins with "/a/", and not "/a".
+	//
+	// A public route matches the very bytes of a request's path. A route that
+	// needs a token also matches other spellings by which an app may know the
+	// same path: encoded letters, another case, parameters after a semicolon,
+	// a slash at the end. So an exception in front of a public prefix cannot
+	// be dodged by spelling.
+	Path string
+	// Methods are upper case; empty means all. A route that needs a token for
+	// GET needs it for HEAD.
+	Methods []string
+	// Public needs no token.
+	Public bool
+	// ForwardAuthorization hands the caller's Authorization to the app, on a
+	// public route unexamined.
+	ForwardAuthorization bool
+}
+
+// A matcher is a Route made ready.
+type matcher struct {
+	*Route
+	prefix bool
+	path   string // without the star
+	loose  string // loosePath of path
+}
+
+func newMatcher(r Route) (*matcher, error) {
+	path, prefix := strings.CutSuffix(r.Path, "/*")
+	if prefix {
+		path += "/"
+	}
+	if what := oddity(path); what != "" {
+		return nil, fmt.Errorf("route %q can never match: it has %s", r.Path, what)
+	}
+	if strings.ContainsAny(path, "*?") {
+		return nil, fmt.Errorf("route %q: a path is exact, or a prefix that ends in /*", r.Path)
+	}
+	return &matcher{Route: &r, prefix: prefix, path: path, loose: loosePath(path)}, nil
+}
+
+// Match implements mux.MatcherFunc.
+func (m *matcher) Match(r *http.Request, _ *mux.RouteMatch) bool {
+	x := exchangeOf(r.Context())
+	if m.Public {
+		return m.matchesMethod(r.Method) && m.matchesExactly(x.target.path)
+	}
+	if x.loose == "" {
+		x.loose = loosePath(x.target.path)
+	}
+	return m.matchesMethod(r.Method) && m.matchesLoosely(x.loose)
+}
+
+func (m *matcher) matchesExactly(path string) bool {
+	if m.prefix {
+		return strings.HasPrefix(path, m.path)
+	}
+	return path == m.path
+}
+
+func (m *matcher) matchesLoosely(loose string) bool {
+	return loose == m.loose || m.prefix && strings.HasPrefix(loose, strings.TrimSuffix(m.loose, "/")+"/")
+}
+
+func (m *matcher) matchesMethod(method string) bool {
+	if len(m.Methods) == 0 || slices.Contains(m.Methods, method) {
+		return true
+	}
+	if m.Public {
+		return false
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return slices.ContainsFunc(m.Methods, func(s string) bool { return strings.EqualFold(s, method) })
+}
+
+// loosePath returns one spelling for all those that an app may take for the
+// same path. The path must be canonical.
+func loosePath(path string) string {
+	decoded, err := url.PathUnescape(path)
+	if err != nil {
+		decoded = path
+	}
+	segments := strings.Split(decoded, "/")
+	for i, s := range segments {
+		segments[i], _, _ = strings.Cut(s, ";")
+	}
+	loose := strings.TrimSuffix(strings.Join(segments, "/"), "/")
+	if loose == "" {
+		return "/"
+	}
+	return strings.ToLower(loose)
+}
+
+// router makes the routes ready, with fallback for what none of them matches.
+//
+// mux by itself would redirect unclean paths before any handler, match decoded
+// bytes, and answer 404 and 405 without asking us: our matchers look at the raw
+// bytes, and the last one takes everything.
+func (p *proxy) router(routes []Route, fallback http.Handler) (*mux.Router, error) {
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	for _, r := range routes {
+		m, err := newMatcher(r)
+		if err != nil {
+			return nil, err
+		}
+		router.NewRoute().MatcherFunc(m.Match).Handler(p.gate(m.Route))
+	}
+	router.NewRoute().MatcherFunc(func(*http.Request, *mux.RouteMatch) bool { return true }).Handler(fallback)
+	return router, nil
+}
+
+// route returns the gate in charge of r. It does not let the router serve: that
+// copies the request twice, for variables that nobody reads.
+func (p *proxy) route(r *http.Request) http.Handler {
+	var match mux.RouteMatch
+	p.routes.Match(r, &match)
+	return match.Handler
+}
