@@ -156,6 +156,13 @@ func (p *proxy) gate(route *Route) http.Handler {
 			p.fail(w, x, err)
 			return
 		}
+		if r.ProtoMajor == 1 && r.ContentLength != 0 {
+			// An app may answer before it has read the whole body. By default
+			// an HTTP/1.1 server then throws away what it has not read, and the
+			// app would get a body with a hole. No error that matters: other
+			// servers do not do that.
+			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
 		p.forward.ServeHTTP(w, r)
 	})
 }
