@@ -1,0 +1,131 @@
+// Package telemetry is what operators see of us: metrics and log. Nothing in
+// here ever sees a token.
+package telemetry
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sallyport/internal/authn"
+)
+
+// Options are what the metrics need to know of the program.
+type Options struct {
+	// Version of the program, for sallyport_build_info.
+	Version string
+	// Issuers are the label values of key fetches: the URLs that the operator
+	// configured. [ClusterIssuer] need not be among them.
+	Issuers []string
+	// OwnToken says until when our own token is good, when we loaded it, how
+	// often it changed and how often reading it failed. A zero time means that
+	// there is none yet. It is nil where we have no token file.
+	OwnToken func() (expires, loaded time.Time, rotations, errors uint64)
+	// CacheEntries is how many proven tokens are remembered. It may be nil.
+	CacheEntries func() int
+}
+
+// Metrics count what happens. The values of their labels come from closed
+// lists: what is in none is counted as "other", so that nothing that a caller
+// sends can make a series.
+//
+// Series of reviews and key fetches exist from the start, so that an alert sees
+// the first failure as an increase. Those of requests and decisions appear when
+// first counted: most of their combinations never happen.
+type Metrics struct {
+	registry  *prometheus.Registry
+	requests  *counters[requestKey]
+	decisions *counters[decisionKey]
+	reviews   *counters[string]
+	fetches   *counters[fetchKey]
+	inFlight  prometheus.Gauge
+}
+
+// New returns metrics of their own registry, with those of the Go runtime and
+// the process beside them.
+func New(o Options) *Metrics {
+	m := &Metrics{
+		registry:  prometheus.NewRegistry(),
+		requests:  newRequests(),
+		decisions: newDecisions(),
+		reviews:   newReviews(),
+		fetches:   newFetches(o.Issuers),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sallyport_in_flight_requests",
+			Help: "Requests being served, streams and upgraded connections among them.",
+		}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec, m.inFlight,
+		buildInfo(o.Version),
+	)
+	if o.OwnToken != nil {
+		m.registry.MustRegister(ownToken(o.OwnToken))
+	}
+	if o.CacheEntries != nil {
+		m.registry.MustRegister(cacheEntries(o.CacheEntries))
+	}
+	return m
+}
+
+// Request counts a request that was answered with code for the reason r. Codes
+// are those that net/http has a text for, and 499 (the client went away).
+func (m *Metrics) Request(code int, r authn.Reason) {
+	m.requests.get(requestKey{code, r}).Inc()
+}
+
+// Decision counts a decision about a token. See [Accepted] for the results and
+// [FromCache] for the sources.
+func (m *Metrics) Decision(result string, r authn.Reason, source string) {
+	m.decisions.get(decisionKey{result, r, source}).Inc()
+}
+
+// Review counts a TokenReview, every attempt by itself. See [Yes] for the
+// results.
+func (m *Metrics) Review(result string) { m.reviews.get(result).Inc() }
+
+// KeyFetch counts an attempt to fetch an issuer's keys, discovery included. The
+// issuer is one of [Options].Issuers or [ClusterIssuer]; see [OK] for the
+// results.
+func (m *Metrics) KeyFetch(issuer, result string) { m.fetches.get(fetchKey{issuer, result}).Inc() }
+
+// RequestStarted counts a request as in flight, until RequestEnded.
+func (m *Metrics) RequestStarted() { m.inFlight.Inc() }
+
+// RequestEnded ends what RequestStarted began.
+func (m *Metrics) RequestEnded() { m.inFlight.Dec() }
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		// One broken metric must not hide the others.
+		ErrorHandling: promhttp.ContinueOnError,
+		// A scrape is a few KiB; a gzip writer for it takes 800 KiB.
+		DisableCompression: true,
+		// A Prometheus pair and a person or two; more get a 503.
+		MaxRequestsInFlight: 4,
+	})
+}
+
+func buildInfo(version string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "sallyport_build_info",
+		Help:        "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	g.Set(1)
+	return g
+}
+
+func cacheEntries(f func() int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sallyport_cache_entries",
+		Help: "Proven tokens remembered. Refusals are not among them.",
+	}, func() float64 { return float64(f()) })
+}
