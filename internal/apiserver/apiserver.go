@@ -9,19 +9,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"sallyport/internal/authn"
 )
 
 const (
 	// Timeout bounds one call as a whole. Callers set shorter ones.
 	Timeout = 10 * time.Second
-	// maxAnswer bounds an answer in bytes. A TokenReview has a few KiB, a JWK
-	// Set seldom more; a server gone mad must not fill our memory.
-	maxAnswer = 1 << 20
 	// maxIdle is how many connections are kept. The API server speaks HTTP/2,
 	// so one carries everything; two bridge its closing.
 	maxIdle = 2
@@ -44,7 +42,7 @@ type Options struct {
 	// Roots is required.
 	Roots Roots
 	// Token returns our own token for each request. An error ends the request
-	// before it is sent.
+	// before it is sent, as an [authn.Error] with the reason OwnToken.
 	Token func() (string, error)
 }
 
@@ -59,12 +57,12 @@ func New(o Options) (*http.Client, error) {
 	if o.Roots == nil || o.Token == nil {
 		return nil, errors.New("roots and a token are required")
 	}
-	return client(&transport{host: host.Host, roots: o.Roots, token: o.Token}), nil
+	return client(host.Host, &transport{roots: o.Roots, token: o.Token}), nil
 }
 
-func client(rt http.RoundTripper) *http.Client {
+func client(host string, rt http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport:     bounded{rt},
+		Transport:     bounded{only{host, rt}},
 		Timeout:       Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -72,7 +70,6 @@ func client(rt http.RoundTripper) *http.Client {
 
 // transport adds our token, and follows the roots as they change.
 type transport struct {
-	host  string
 	roots Roots
 	token func() (string, error)
 
@@ -83,12 +80,10 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" || req.URL.Host != t.host {
-		return nil, fmt.Errorf("refusing to send our token to %s, which is not the API server", req.URL.Host)
-	}
 	token, err := t.token()
 	if err != nil {
-		return nil, err
+		closeBody(req)
+		return nil, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.OwnToken, Detail: err.Error()}
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
@@ -129,33 +124,4 @@ func newTransport(c *tls.Config) *http.Transport {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 2 * time.Second},
 		MaxResponseHeaderBytes: 64 << 10, // real ones have a few hundred bytes
 	}
-}
-
-// bounded cuts answers that are too long.
-type bounded struct{ http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(req)
-	if err == nil {
-		resp.Body = &boundedBody{resp.Body, maxAnswer}
-	}
-	return resp, err
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
-
-var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
-
-// Read implements [io.Reader].
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }

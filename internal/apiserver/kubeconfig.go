@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	neturl "net/url"
+	"net/url"
 	"os"
 
 	"k8s.io/client-go/rest"
@@ -29,17 +29,31 @@ func InCluster() (string, error) {
 
 // A Kubeconfig is the current context of a kubeconfig file.
 type Kubeconfig struct {
+	host   string
 	config *rest.Config
 }
 
-// ReadKubeconfig reads the file.
+// ReadKubeconfig reads the file. An empty one is an error, and not a reason to
+// look elsewhere; so is a cluster that would be reached in clear or without
+// proof that it is the one, as anybody in between could then say yes to any token.
 func ReadKubeconfig(path string) (*Kubeconfig, error) {
-	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
-		&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, nil).ClientConfig()
+	rules := clientcmd.ClientConfigLoadingRules{ExplicitPath: path}
+	file, err := rules.Load()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig %s: %w", path, err)
 	}
-	return &Kubeconfig{c}, nil
+	c, err := clientcmd.NewDefaultClientConfig(*file, &clientcmd.ConfigOverrides{}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig %s: %w", path, err)
+	}
+	host, err := url.Parse(c.Host)
+	switch {
+	case err != nil || host.Scheme != "https" || host.Host == "":
+		return nil, fmt.Errorf("the kubeconfig %s has the server %q, which is not https://host:port", path, c.Host)
+	case c.Insecure:
+		return nil, fmt.Errorf("the kubeconfig %s has insecure-skip-tls-verify; give it the cluster's certificate-authority", path)
+	}
+	return &Kubeconfig{host.Host, c}, nil
 }
 
 // Host is the API server's address.
@@ -65,15 +79,18 @@ func (k *Kubeconfig) Roots() (Roots, error) {
 }
 
 // Client returns a client with the kubeconfig's own credentials, whichever kind
-// they are, and answers bounded as those of [New].
+// they are, and with the same bounds as that of [New]: no other host, no
+// redirect, no proxy but the kubeconfig's proxy-url.
 func (k *Kubeconfig) Client() (*http.Client, error) {
 	c := rest.CopyConfig(k.config)
-	c.Proxy = func(*http.Request) (*neturl.URL, error) { return nil, nil }
+	if c.Proxy == nil {
+		c.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	}
 	rt, err := rest.TransportFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig's credentials: %w", err)
 	}
-	return client(rt), nil
+	return client(k.host, rt), nil
 }
 
 // fixed are roots that never change.
