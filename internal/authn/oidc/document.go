@@ -58,7 +58,7 @@ func get(ctx context.Context, client *http.Client, url string) ([]byte, http.Hea
 		return nil, nil, fmt.Errorf("reading %s: %w", url, err)
 	}
 	if len(body) > maxDocument {
-		return nil, nil, fmt.Errorf("%s answered more than %d bytes", url, maxDocument)
+		return nil, nil, fmt.Errorf("%w: %s answered more than %d bytes", errDecode, url, maxDocument)
 	}
 	return body, resp.Header, nil
 }
@@ -78,7 +78,7 @@ func discover(ctx context.Context, client *http.Client, url string) (d discovery
 		return d, err
 	}
 	if err := json.Unmarshal(body, &d); err != nil || d.Issuer == "" {
-		return d, fmt.Errorf("%s did not answer a discovery document", url)
+		return d, fmt.Errorf("%w: %s did not answer a discovery document", errDecode, url)
 	}
 	return d, nil
 }

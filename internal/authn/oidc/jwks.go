@@ -36,6 +36,11 @@ type key struct {
 	missing time.Time
 }
 
+var (
+	errDecode = errors.New("not what was asked for")
+	errNoKeys = errors.New("no key that can be used")
+)
+
 // parseKeys returns the usable keys of a JWK Set (RFC 7517). Keys of other kinds
 // or uses, and malformed ones, are passed over, as section 5 asks: one of them
 // must not take the others away. No usable key is an error.
@@ -44,10 +49,10 @@ func parseKeys(issuer string, body []byte) ([]*key, error) {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
-		return nil, errors.New("the answer is not a JWK Set")
+		return nil, fmt.Errorf("%w: no JWK Set", errDecode)
 	}
 	if len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("the JWK Set has %d keys, more than %d", len(set.Keys), maxKeys)
+		return nil, fmt.Errorf("%w: the JWK Set has %d keys, more than %d", errDecode, len(set.Keys), maxKeys)
 	}
 	var keys []*key
 	for _, raw := range set.Keys {
@@ -56,7 +61,7 @@ func parseKeys(issuer string, body []byte) ([]*key, error) {
 		}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("the JWK Set has %d keys, and none that can be used", len(set.Keys))
+		return nil, fmt.Errorf("%w: the JWK Set has %d keys", errNoKeys, len(set.Keys))
 	}
 	return keys, nil
 }

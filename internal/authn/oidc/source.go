@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // Discovered fetches the keys that an issuer's discovery document names. The
@@ -21,7 +22,7 @@ func Discovered(issuer, discoveryURL string, client *http.Client) Source {
 			return Document{}, err
 		}
 		if d.Issuer != issuer {
-			return Document{}, fmt.Errorf("%s names the issuer %q, not %q", at, d.Issuer, issuer)
+			return Document{}, fmt.Errorf("%w: %s names the issuer %q, not %q", errDecode, at, d.Issuer, issuer)
 		}
 		if err := checkURL(d.JWKSURI); err != nil {
 			return Document{}, err
@@ -78,6 +79,26 @@ func (c *Cluster) Issuer(ctx context.Context) (string, error) {
 		c.LearnIssuer(d.Issuer)
 	}
 	return d.Issuer, err
+}
+
+// RunIssuer asks for the issuer's name every interval until ctx ends, where
+// nobody fetches keys. It tells LearnIssuer and no one else: where the API server
+// does not answer, the issuer of our own token is known all the same.
+func (c *Cluster) RunIssuer(ctx context.Context, interval time.Duration) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, fetchTimeout)
+		_, err := c.Issuer(once)
+		cancel()
+		pause := interval
+		if err != nil && len(c.Issuers.All()) == 0 {
+			pause = maxRetry
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(jitter(pause)):
+		}
+	}
 }
 
 func (c *Cluster) elsewhere(ctx context.Context, err error) (Document, error) {
