@@ -20,6 +20,9 @@ const (
 // admission, pkg serviceaccount: DefaultAPITokenMountPath).
 const PodToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
+// DefaultDebugListen is where drain looks for serve.
+const DefaultDebugListen = "127.0.0.1:9902"
+
 // settings are in the order of the help. It is filled in init, since the
 // setters reach the table through the loader.
 var settings []setting
@@ -93,7 +96,7 @@ var listenSettings = []setting{
 	{flag: "admin-listen", field: "adminListen", value: "ADDRESS", def: ":9901", group: groupListen,
 		help: "/startupz, /livez, /readyz and /metrics",
 		set:  one(func(c *Config) *Address { return &c.AdminListen }, ParseAddress)},
-	{flag: "debug-listen", field: "debugListen", value: "ADDRESS", def: "127.0.0.1:9902", group: groupListen,
+	{flag: "debug-listen", field: "debugListen", value: "ADDRESS", def: DefaultDebugListen, group: groupListen,
 		help: "drain and log level; loopback or unix:///path only",
 		set:  one(func(c *Config) *Address { return &c.DebugListen }, ParseAddress)},
 }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"sallyport/internal/config"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it ran, and something went wrong
+	exitUsage  = 2 // flags or file have to be written differently
+)
+
+// streams are where a command writes.
+type streams struct{ out, err io.Writer }
+
+// A command is one word after sallyport.
+type command struct {
+	name, summary string
+	// run returns nil, a usageError or config.Errors, or any other error. It
+	// has printed its result, and nothing of the error.
+	run func(ctx context.Context, args []string, s streams) error
+}
+
+// A usageError means that the arguments have to be written differently.
+type usageError struct{ text string }
+
+// Error implements error.
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// run finds the command that args begin with, runs it, and returns the exit
+// code. It is the only place that turns an error into one.
+func run(ctx context.Context, table []command, args []string, s streams) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		fmt.Fprint(s.out, overview(table))
+		return exitOK
+	}
+	for _, c := range table {
+		if c.name == args[0] {
+			return report(c.name, c.run(ctx, args[1:], s), s)
+		}
+	}
+	fmt.Fprintf(s.err, "sallyport: there is no command %q: write one of these\n\n%s", args[0], overview(table))
+	return exitUsage
+}
+
+func report(name string, err error, s streams) int {
+	var problems config.Errors
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &problems):
+		fmt.Fprintf(s.err, "sallyport %s: %s\n", name, count(len(problems)))
+		for _, p := range problems {
+			fmt.Fprintf(s.err, "  %v\n", p)
+		}
+		return exitUsage
+	case errors.As(err, &usage):
+		fmt.Fprintf(s.err, "sallyport %s: %v\n", name, err)
+		return exitUsage
+	}
+	fmt.Fprintf(s.err, "sallyport %s: %v\n", name, err)
+	return exitFailed
+}
+
+func count(problems int) string {
+	if problems == 1 {
+		return "one thing has to be written differently:"
+	}
+	return fmt.Sprintf("%d things have to be written differently:", problems)
+}
+
+// overview lists the commands.
+func overview(table []command) string {
+	var b strings.Builder
+	b.WriteString("Usage: sallyport COMMAND [flags]\n\n")
+	for _, c := range table {
+		fmt.Fprintf(&b, "  %-10s%s\n", c.name, c.summary)
+	}
+	b.WriteString("\nThe flags of a command: sallyport COMMAND --help\n")
+	return b.String()
+}
+
+// errHelp means that a command has shown its help.
+var errHelp = errors.New("help asked for")
+
+// parseFlags is for the small commands; serve has its own in config. intro is
+// what the help says before the flags.
+func parseFlags(fs *pflag.FlagSet, args []string, intro string, out io.Writer) error {
+	fs.Usage = func() {}
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprintf(out, "%s\n\n%s", intro, fs.FlagUsages())
+		return errHelp
+	case err != nil:
+		return usagef("%v: write --help to see the flags", err)
+	case fs.NArg() > 0:
+		return usagef("%q is not a flag: write --help to see the flags", fs.Arg(0))
+	}
+	return nil
+}
