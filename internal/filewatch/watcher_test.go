@@ -175,3 +175,24 @@ func TestWatcherCannotWatch(t *testing.T) {
 		t.Errorf("%d lines, want one: %v", logs.Len(), logs.All())
 	}
 }
+
+// The kernel drops a watch when the file system is unmounted, and a folder made
+// anew may have the same inode number.
+func TestCheckSeesLostWatch(t *testing.T) {
+	dir := t.TempDir()
+	w := NewWatcher(zap.NewNop())
+	hints := w.Hints(filepath.Join(dir, "token"))
+	n, err := fsnotify.NewWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	w.check(n)
+	<-hints
+	if err := n.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if w.check(n); len(hints) != 1 || len(n.WatchList()) != 1 {
+		t.Error("a folder whose watch was lost is not watched again")
+	}
+}
