@@ -171,6 +171,7 @@ func TestRoots(t *testing.T) {
 	}{
 		{cert, true}, {cert + cert, true}, {cert + "\n\n", true},
 		{key, false}, {cert + key, false}, {cert + "junk", false}, {"junk", false}, {"", false},
+		{strings.ReplaceAll(cert, "CERTIFICATE", "X509 CERTIFICATE"), false}, // x509 pools skip it
 		{strings.Replace(cert, "\nMI", "\nAA", 1), false},
 	} {
 		text := "audiences: [a]\ntls: off\njwt:\n- issuer:\n    url: https://a\n    audiences: [b]\n    certificateAuthority: |\n      " +
