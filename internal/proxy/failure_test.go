@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestAppFailures(t *testing.T) {
 		{"hangs up", "", 502, authn.UpstreamBroken},
 		{"speaks something else", "220 " + secret + " ESMTP\r\n", 502, authn.UpstreamBroken},
 		{"malformed header", "HTTP/1.1 200 OK\r\n\"" + secret + "\r\n\r\n", 502, authn.UpstreamBroken},
-		{"headers without end", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxAnswerHeader+1), 502, authn.UpstreamBroken},
+		{"too many headers", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxAnswerHeader+1) + "\r\n\r\n", 502, authn.UpstreamBroken},
 		{"status 000", "HTTP/1.1 000 None\r\n\r\n", 502, authn.UpstreamBroken},
 		{"good", "HTTP/1.1 204 None\r\n\r\n", 204, authn.OK},
 	} {
@@ -174,6 +175,20 @@ func TestClientGone(t *testing.T) {
 		conn.Close()
 		wantGone(t, r, 499)
 	})
+	t.Run("in the middle of its body, but listens", func(t *testing.T) {
+		began := make(chan bool, 1)
+		r := gate(t, func(w http.ResponseWriter, r *http.Request) {
+			began <- true
+			io.Copy(io.Discard, r.Body)
+		}, Options{})
+		conn, br := r.dial(t, strings.Replace(get("/", "Content-Length: 100"), "GET", "POST", 1)+"half")
+		<-began
+		conn.(*net.TCPConn).CloseWrite()
+		if res, err := http.ReadResponse(br, nil); err == nil {
+			t.Errorf("an answer to half a request: %v", res)
+		}
+		wantGone(t, r, 499)
+	})
 	t.Run("in the middle of the answer", func(t *testing.T) {
 		r := gate(t, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -259,6 +274,25 @@ func TestLengthAndChunked(t *testing.T) {
 	h := r.headers(t, strings.Replace(get("/", "Content-Length: 3", "Transfer-Encoding: chunked"), "GET", "POST", 1)+"0\r\n\r\n")
 	if h["Content-Length"] != nil {
 		t.Errorf("app saw %v", h)
+	}
+}
+
+// Once the app's answer is on its way, nothing of ours gets into it.
+func TestFailAfterAnswer(t *testing.T) {
+	p := &proxy{}
+	x := &exchange{in: httptest.NewRequest("GET", "/", nil), code: 101, answered: true}
+	w := httptest.NewRecorder()
+	p.fail(w, x, &failure{reason: authn.UpstreamBroken})
+	if !x.abort || x.code != 101 || x.reason != authn.UpstreamBroken || w.Body.Len() > 0 || len(w.Result().Header) > 0 {
+		t.Errorf("%+v, %v", x, w)
+	}
+}
+
+func TestDescribePanic(t *testing.T) {
+	for _, v := range []any{secret, errors.New(secret), []string{secret}, &failure{detail: secret}} {
+		if got := describePanic(v); strings.Contains(got, "s3cr3t") {
+			t.Errorf("%T: %s", v, got)
+		}
 	}
 }
 

@@ -85,18 +85,20 @@ func TestForgedIdentity(t *testing.T) {
 	for who, o := range map[string]Options{"trusted peer": trusted, "anybody": untrusted} {
 		r := gate(t, report, o)
 		for _, name := range forgeable {
+			var forged []string
 			for _, spelling := range spellings(name) {
-				forged := spelling + ": root"
-				for _, extra := range [][]string{
-					{forged}, {forged, forged}, {forged, "Connection: " + spelling},
-					{forged, "Connection:", "Connection: close, " + name},
-				} {
-					if got := claimsIn(r.headers(t, get("/", extra...))); !maps.EqualFunc(got, wantIdentity, slices.Equal) {
-						t.Errorf("%s, %v: app saw %v", who, extra, got)
-					}
-					if got := claimsIn(r.headers(t, get("/public/", append(extra, "-")...))); len(got) > 0 {
-						t.Errorf("%s, %v on a public path: app saw %v", who, extra, got)
-					}
+				forged = append(forged, spelling+": root")
+			}
+			named := "Connection: " + strings.Join(spellings(name), ", ")
+			for _, sent := range [][]string{
+				forged, slices.Concat(forged, forged), append(slices.Clone(forged), named),
+				append(slices.Clone(forged), "Connection:", "Connection: close, "+name),
+			} {
+				if got := claimsIn(r.headers(t, get("/", sent...))); !maps.EqualFunc(got, wantIdentity, slices.Equal) {
+					t.Errorf("%s, %v: app saw %v", who, sent, got)
+				}
+				if got := claimsIn(r.headers(t, get("/public/", append(sent, "-")...))); len(got) > 0 {
+					t.Errorf("%s, %v on a public path: app saw %v", who, sent, got)
 				}
 			}
 		}
@@ -105,7 +107,7 @@ func TestForgedIdentity(t *testing.T) {
 
 func TestForgedTrailers(t *testing.T) {
 	r := gate(t, report, Options{Headers: HeaderNames{User: "X-Who"}})
-	names := append(slices.Clone(forgeable), "X-Who", "Authorization", "Cookie", "X-Forwarded-For", "X-Real-Ip", "Forwarded")
+	names := append(slices.Clone(forgeable), "X-Who", "Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Uri", "X-Original-Url", "X-Real-Ip", "Forwarded")
 	for _, name := range names {
 		for _, spelling := range spellings(name) {
 			for _, announce := range []string{"Trailer: " + spelling + ", X-Sum", "X-Nothing: x"} {
@@ -345,6 +347,24 @@ func FuzzRemoveClaims(f *testing.F) {
 }
 
 func isASCII(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r > 0x7e }) < 0 }
+
+func TestIsWebSocket(t *testing.T) {
+	for _, tc := range []struct {
+		upgrade, connection []string
+		want                bool
+	}{
+		{[]string{"websocket"}, []string{"Upgrade"}, true},
+		{[]string{"WebSocket"}, []string{"keep-alive, upgrade"}, true},
+		{[]string{"websocket", "h2c"}, []string{"Upgrade"}, false},
+		{[]string{"websocket, h2c"}, []string{"Upgrade"}, false},
+		{[]string{"websocket"}, nil, false},
+		{nil, []string{"Upgrade"}, false},
+	} {
+		if got := isWebSocket(http.Header{"Upgrade": tc.upgrade, "Connection": tc.connection}); got != tc.want {
+			t.Errorf("%v, %v: %v", tc.upgrade, tc.connection, got)
+		}
+	}
+}
 
 func TestIsPlain(t *testing.T) {
 	for name, want := range map[string]bool{"X-Real-Ip": true, "X_Real-Ip": false, "X.Real": false, "Xä": false, "X9": true, "X~": false} {
