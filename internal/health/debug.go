@@ -2,11 +2,10 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -17,8 +16,15 @@ import (
 // maxBody bounds what is read of a request, in bytes: a log level is a word.
 const maxBody = 64
 
-// Debug is the loopback listener's handler: POST /drain answers when the drain
-// is over, GET and POST /log-level read and set the level.
+// Debug is the loopback listener's handler:
+//
+//	POST /drain      calls drain, and answers when that returns: 200, or 503
+//	                 if it returned an error
+//	GET  /log-level  the level
+//	POST /log-level  sets it: debug, info, warn or error, as the body
+//
+// drain is called once a request, and its context ends when the caller hangs
+// up. It must bear both: what was begun goes on.
 //
 // Whoever can reach it may use it, so it must listen on loopback or a unix
 // socket alone. A browser in the pod's network could be made to call it: the
@@ -26,57 +32,55 @@ const maxBody = 64
 // comes from no other site.
 func Debug(drain func(context.Context) error, level zap.AtomicLevel) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) {
-		// A drain takes as long as the operator says; the listener's own time
-		// limits are for requests.
-		http.NewResponseController(w).SetWriteDeadline(time.Time{})
-		if err := drain(r.Context()); err == nil {
-			fmt.Fprintln(w, "drained")
-		}
-	})
+	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) { answerDrain(w, r, drain) })
 	mux.HandleFunc("GET /log-level", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level) })
 	mux.HandleFunc("POST /log-level", func(w http.ResponseWriter, r *http.Request) { setLevel(w, r, level) })
 	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
 }
 
-func setLevel(w http.ResponseWriter, r *http.Request, level zap.AtomicLevel) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	word := strings.TrimSpace(string(body))
-	switch word {
-	case "debug", "info", "warn", "error":
-	default:
-		err = fmt.Errorf("send debug, info, warn or error")
-	}
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+func answerDrain(w http.ResponseWriter, r *http.Request, drain func(context.Context) error) {
+	// A drain takes as long as the operator says; the listener's own time
+	// limits are for requests.
+	http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	if err := drain(r.Context()); err != nil {
+		// sallyport drain must not take this for a drain that is over.
+		http.Error(w, oneLine(err.Error()), http.StatusServiceUnavailable)
 		return
 	}
-	l, _ := zapcore.ParseLevel(word)
+	fmt.Fprintln(w, "drained")
+}
+
+func setLevel(w http.ResponseWriter, r *http.Request, level zap.AtomicLevel) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
+		return
+	}
+	l, ok := levels[strings.TrimSpace(string(body))]
+	if err != nil || !ok {
+		http.Error(w, "send debug, info, warn or error", http.StatusBadRequest)
+		return
+	}
 	level.SetLevel(l)
 	fmt.Fprintln(w, level)
 }
 
+// levels leaves out those above error, which would hide errors.
+var levels = map[string]zapcore.Level{
+	"debug": zapcore.DebugLevel,
+	"info":  zapcore.InfoLevel,
+	"warn":  zapcore.WarnLevel,
+	"error": zapcore.ErrorLevel,
+}
+
+// loopbackOnly lets through what comes from this machine and calls it so.
 func loopbackOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if !fromLoopback(r) || !isUnix(r) && !loopbackHost(r.Host) {
+		if !byUnixSocket(r) && !(fromLoopback(r) && namesLoopback(r.Host)) {
 			http.Error(w, "this listener is for loopback: call it as 127.0.0.1 or localhost", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func isUnix(r *http.Request) bool {
-	a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && a.Network() == "unix"
-}
-
-func loopbackHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	a, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && a.Unmap().IsLoopback()
 }

@@ -6,21 +6,19 @@
 package health
 
 import (
-	"errors"
-	"sync"
+	"sync/atomic"
 )
 
 // A Health is what the probes answer. Conditions are added before it serves.
 type Health struct {
 	startup, ready []condition
 
-	mu       sync.Mutex
-	started  bool // once started, always started
-	draining bool
+	started  atomic.Bool // once started, always started
+	draining atomic.Bool
 }
 
-// A condition is named for the operator; its check is called at each probe and
-// must not block.
+// A condition is named for the operator. Its check is called at each probe, by
+// several at once, so it looks at what is known and asks nobody.
 type condition struct {
 	name  string
 	check func() error
@@ -30,22 +28,20 @@ type condition struct {
 func New() *Health { return &Health{} }
 
 // Startup adds a condition for having started. It is not looked at again once
-// all of them held at once.
+// all of them held at once: a kubelet that saw it red later would restart us.
+// The check's error is for people: what is the matter, and what to do about it.
 func (h *Health) Startup(name string, check func() error) {
 	h.startup = append(h.startup, condition{name, check})
 }
 
-// Ready adds a condition for being ready.
+// Ready adds a condition for being ready, beside having started.
 func (h *Health) Ready(name string, check func() error) {
 	h.ready = append(h.ready, condition{name, check})
 }
 
-// Drain makes the gate unready for good.
-func (h *Health) Drain() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.draining = true
-}
+// Drain makes the gate unready for good: one that was told to go does not come
+// back.
+func (h *Health) Drain() { h.draining.Store(true) }
 
 // A problem is a condition that does not hold.
 type problem struct {
@@ -53,17 +49,15 @@ type problem struct {
 	Why  string `json:"why"`
 }
 
-var errDraining = errors.New("the gate is draining and will stop")
-
 // startupProblems are what is missing for having started.
 func (h *Health) startupProblems() []problem {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.started {
+	if h.started.Load() {
 		return nil
 	}
 	p := failing(h.startup)
-	h.started = len(p) == 0
+	if len(p) == 0 {
+		h.started.Store(true)
+	}
 	return p
 }
 
@@ -71,10 +65,8 @@ func (h *Health) startupProblems() []problem {
 // not ready.
 func (h *Health) readyProblems() []problem {
 	p := append(h.startupProblems(), failing(h.ready)...)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.draining {
-		p = append(p, problem{"drain", errDraining.Error()})
+	if h.draining.Load() {
+		p = append(p, problem{"drain", "the gate is draining and will stop"})
 	}
 	return p
 }
@@ -82,7 +74,7 @@ func (h *Health) readyProblems() []problem {
 func failing(conditions []condition) (p []problem) {
 	for _, c := range conditions {
 		if err := c.check(); err != nil {
-			p = append(p, problem{c.name, err.Error()})
+			p = append(p, problem{c.name, oneLine(err.Error())})
 		}
 	}
 	return p
