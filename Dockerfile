@@ -13,7 +13,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.versionString=$VERSION" -o /sallyport ./cmd/proxy
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /sallyport ./cmd/proxy
 
 FROM scratch
 # For issuers outside of the cluster, whose certificates public authorities sign.

@@ -12,7 +12,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the stripped binary, as bin/sallyport
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.versionString=$(VERSION)' -o bin/sallyport ./cmd/proxy
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sallyport ./cmd/proxy
 
 test: ## all tests
 	go test ./...
