@@ -24,11 +24,16 @@ var versionCommand = command{
 		if err := parseFlags(fs, args, "Usage: sallyport version", s.out); err != nil {
 			return ignoreHelp(err)
 		}
-		info, _ := debug.ReadBuildInfo()
-		v, commit := describe(version, info)
+		v, commit := build()
 		fmt.Fprintf(s.out, "sallyport %s, commit %s, %s, %s/%s\n", v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return nil
 	},
+}
+
+// build returns this program's version and commit.
+func build() (v, commit string) {
+	info, _ := debug.ReadBuildInfo()
+	return describe(version, info)
 }
 
 // describe returns the version and the commit, each "unknown" where nobody

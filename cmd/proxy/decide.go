@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sallyport/internal/authn"
+	"sallyport/internal/authn/jwt"
+	"sallyport/internal/authn/oidc"
+	"sallyport/internal/authn/tokenreview"
+	"sallyport/internal/cache"
+	"sallyport/internal/config"
+	"sallyport/internal/fairqueue"
+	"sallyport/internal/telemetry"
+)
+
+// Towards the API server. It shares its capacity with the whole cluster, and a
+// sidecar needs one review per live token and recheck interval: 50 a second are
+// 1,500 callers at 30 s.
+var reviewLimits = fairqueue.Limits{Rate: 50, Burst: 100, Concurrent: 32}
+
+// In mode tokenreview anybody can write a token that has to be asked about.
+// What was never admitted gets a share of its own, small enough that a whole
+// fleet under attack is bearable, and cannot delay the rechecks of what was.
+var unprovenLimits = fairqueue.Limits{Rate: 20, Burst: 20, Concurrent: 8}
+
+// A decider is everything that decides about tokens.
+type decider struct {
+	*cache.Cache
+	cluster *cluster
+	// keys is the cluster's key set, nil in mode tokenreview.
+	keys *oidc.KeySet
+	runs []func(context.Context) error
+}
+
+// newDecider wires the mode: cache in front of the choice by issuer, in front of
+// whoever decides about that issuer's tokens.
+func newDecider(c *config.Config, cl *cluster, m *telemetry.Metrics, log *zap.Logger) (*decider, error) {
+	d := &decider{cluster: cl, runs: cl.runs()}
+	clusters, err := d.clusterTokens(c, m, log)
+	if err != nil {
+		return nil, err
+	}
+	others, err := d.otherTokens(c, m, log)
+	if err != nil {
+		return nil, err
+	}
+	maxStale := c.MaxStale
+	if c.WhenUnavailable != config.ServeConfirmed {
+		maxStale = 0
+	}
+	d.Cache, err = cache.New(&authn.Issuers{
+		Claimed: claimedIssuer, Cluster: clusters, IsCluster: cl.issuers.Has, Known: cl.known, Others: others,
+	}, cache.Options{
+		Recheck: c.Recheck, MaxStale: maxStale,
+		Decided: func(r authn.Reason, err error, s cache.Source) { m.Decision(resultOf(err), r, string(s)) },
+	})
+	return d, err
+}
+
+func resultOf(err error) string {
+	switch {
+	case err == nil:
+		return telemetry.Accepted
+	case errors.Is(err, authn.ErrUnauthenticated):
+		return telemetry.Refused
+	}
+	return telemetry.Unavailable
+}
+
+// claimedIssuer reads a token's iss. Nothing about it has been checked.
+func claimedIssuer(token string) (string, error) {
+	t, err := jwt.Decode(token)
+	if err != nil {
+		return "", err
+	}
+	return t.Claims.Issuer, t.Claims.Check()
+}
+
+// clusterTokens returns who decides about the cluster's own tokens.
+func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (authn.Authenticator, error) {
+	rules := &oidc.Rules{
+		Issuers: d.cluster.issuers, Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
+		Algorithms: oidc.ClusterAlgorithms, Types: oidc.ClusterTypes, Identity: oidc.ServiceAccount,
+	}
+	source := &oidc.Cluster{
+		Host: d.cluster.host, Client: d.cluster.keys, Public: publicClient(nil),
+		Issuers: d.cluster.issuers, LearnIssuer: d.cluster.learnIssuer,
+	}
+	both := &authn.Both{Mismatched: func(first, review authn.Identity) {
+		log.Error("the API server names another caller than the token does: a bug, or an attack on one of the two",
+			zap.String("token_subject", first.Subject), zap.String("token_uid", first.UID),
+			zap.String("apiserver_subject", review.Subject), zap.String("apiserver_uid", review.UID))
+	}}
+	if c.Mode == config.TokenReview {
+		both.First = rules.Claimed
+		d.runs = append(d.runs, func(ctx context.Context) error { return source.RunIssuer(ctx, c.KeyRefresh.Interval) })
+	} else {
+		d.keys = oidc.NewKeySet(telemetry.ClusterIssuer, source.Keys, lifetimes(c), log, observeKeys(m, telemetry.ClusterIssuer))
+		d.runs = append(d.runs, d.keys.Run)
+		verifier := oidc.NewVerifier(rules, d.keys)
+		if c.Mode == config.OIDC {
+			return verifier, nil
+		}
+		both.First, both.ServeVerified = verifier.Authenticate, c.WhenUnavailable == config.ServeVerified
+	}
+	reviewer, err := d.reviewer(c, m, log)
+	both.Review = reviewer
+	return both, err
+}
+
+func (d *decider) reviewer(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (*tokenreview.Reviewer, error) {
+	known := fairqueue.New(reviewLimits)
+	unproven := known
+	if c.Mode == config.TokenReview {
+		unproven = fairqueue.New(unprovenLimits)
+	}
+	o := tokenreview.Options{
+		Host: d.cluster.host, Client: d.cluster.reviews, Audiences: c.Audiences,
+		New: unproven, Known: known, Rejected: d.cluster.rejected,
+		Observe: func(r tokenreview.Result) { m.Review(string(r)) }, Log: log,
+	}
+	if d.cluster.token != nil {
+		o.OwnToken = d.cluster.token.Token
+	}
+	r, err := tokenreview.New(o)
+	if err == nil {
+		d.runs = append(d.runs, r.Run)
+	}
+	return r, err
+}
+
+// otherTokens returns who decides about the tokens of each configured issuer.
+// Each has keys of its own.
+func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (map[string]authn.Authenticator, error) {
+	others := map[string]authn.Authenticator{}
+	for _, j := range c.JWT {
+		var roots *x509.CertPool
+		if j.CertificateAuthority != "" {
+			roots = x509.NewCertPool()
+			if !roots.AppendCertsFromPEM([]byte(j.CertificateAuthority)) {
+				return nil, fmt.Errorf("the certificateAuthority of %s holds no certificate", j.URL)
+			}
+		}
+		keys := oidc.NewKeySet(j.URL, oidc.Discovered(j.URL, j.DiscoveryURL, publicClient(roots)), lifetimes(c), log, observeKeys(m, j.URL))
+		mappings := &oidc.Mappings{Username: oidc.Mapping(j.Username), Groups: oidc.Mapping(j.Groups), UID: oidc.Mapping(j.UID)}
+		others[j.URL] = oidc.NewVerifier(&oidc.Rules{
+			Issuers: oidc.NewNames(j.URL), Audiences: j.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
+			Algorithms: jwt.Algorithms, Types: oidc.ProviderTypes, Identity: mappings.Identity,
+		}, keys)
+		d.runs = append(d.runs, keys.Run)
+	}
+	return others, nil
+}
+
+func lifetimes(c *config.Config) oidc.Lifetimes {
+	return oidc.Lifetimes(c.KeyRefresh)
+}
+
+func observeKeys(m *telemetry.Metrics, issuer string) func(error) {
+	return func(err error) { m.KeyFetch(issuer, string(oidc.ResultOf(err))) }
+}
+
+// publicClient reaches issuers outside of the API server, and never carries a
+// credential of ours. Nil roots are the system's, which are loaded at first use.
+func publicClient(roots *x509.CertPool) *http.Client {
+	return &http.Client{
+		Timeout: 3 * time.Second, // a whole fetch of keys takes no longer
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2:   true,
+			MaxIdleConnsPerHost: 1,
+			IdleConnTimeout:     30 * time.Second, // keys are fetched every few minutes
+		},
+	}
+}

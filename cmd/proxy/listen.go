@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"sallyport/internal/config"
+)
+
+const (
+	// maxHeaderBytes bounds a request's header. A token may have 16 KiB and
+	// browsers send up to that in cookies; twice the two is plenty, and 1,024
+	// connections that send it cost 64 MiB at most.
+	maxHeaderBytes = 64 << 10
+	// readHeaderTimeout is how long a request's header may take to arrive.
+	readHeaderTimeout = 10 * time.Second
+	// idleTimeout is how long a connection may wait for its next request. It is
+	// longer than the 60 s of common load balancers, so that they, who know,
+	// close first.
+	idleTimeout = 90 * time.Second
+	// maxStreams is how many requests one HTTP/2 connection may have under way;
+	// what Go's server and the gRPC libraries have as their default.
+	maxStreams = 250
+	// adminTimeout bounds a request to the admin listener.
+	adminTimeout = 10 * time.Second
+)
+
+// A server is one listener and what serves it.
+type server struct {
+	name     string
+	listener net.Listener
+	http     *http.Server
+}
+
+// listen binds the address and returns a server that does not serve yet.
+func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*server, error) {
+	if at.Network == "unix" {
+		if err := removeSocket(at.Name); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.Listen(at.Network, at.Name)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", name, err)
+	}
+	errorLog, _ := zap.NewStdLogAt(log.With(zap.String("listener", name)), zap.DebugLevel)
+	return &server{name, l, &http.Server{
+		Handler: h,
+		// net/http would answer OPTIONS * itself, with 200 for everybody.
+		DisableGeneralOptionsHandler: true,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		IdleTimeout:                  idleTimeout,
+		// Handshakes and broken connections are other people's doing: they
+		// must not fill our log.
+		ErrorLog: errorLog,
+	}}, nil
+}
+
+// removeSocket removes a socket that a former run left behind, and nothing else.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket: remove it, or listen elsewhere", path)
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	return err
+}
+
+// clear lets HTTP/1.1 and HTTP/2 without TLS in.
+func (s *server) clear() {
+	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true)
+}
+
+// secure puts TLS in front, for HTTP/1.1 and HTTP/2.
+func (s *server) secure(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
+	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetHTTP2(true)
+	s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate}
+}
+
+// serve serves until the server is shut down.
+func (s *server) serve() error {
+	var err error
+	if s.http.TLSConfig != nil {
+		err = s.http.ServeTLS(s.listener, "", "")
+	} else {
+		err = s.http.Serve(s.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("--%s: %w", s.name, err)
+}
+
+// stop closes the listener at once and waits for the requests under way, at most
+// for grace; then it cuts them. It reports whether it had to.
+func (s *server) stop(grace time.Duration) (cut bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if s.http.Shutdown(ctx) == nil {
+		return false
+	}
+	s.http.Close()
+	return true
+}
+
+func (s *server) addr() string { return s.listener.Addr().String() }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestDrainThenStop(t *testing.T) {
+	t.Parallel()
+	w := start(t, "--drain-delay=1s")
+	token := w.token()
+	if a := w.get(token); a.header.Get("Connection") != "" {
+		t.Errorf("Connection: %q before the drain", a.header.Get("Connection"))
+	}
+	begun := time.Now()
+	drained := make(chan int, 1)
+	go func() {
+		resp, err := http.Post("http://"+w.gate.debug.addr()+"/drain", "", nil)
+		if err != nil {
+			drained <- 0
+			return
+		}
+		resp.Body.Close()
+		drained <- resp.StatusCode
+	}()
+	w.eventually("red", func() bool { code, _ := w.admin("/readyz"); return code == http.StatusServiceUnavailable })
+	if code, _ := w.admin("/livez"); code != 200 {
+		t.Errorf("/livez is %d while draining", code)
+	}
+	req, _ := http.NewRequest(http.MethodGet, "http://"+w.gate.data.addr()+"/", nil)
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	must(t, err)
+	resp.Body.Close()
+	if resp.StatusCode != 200 || !resp.Close {
+		t.Errorf("while draining: %d, closing %v; want it served, and the connection closed", resp.StatusCode, resp.Close)
+	}
+	if code := <-drained; code != 200 {
+		t.Errorf("POST /drain: %d", code)
+	}
+	if took := time.Since(begun); took < time.Second || took > 2*time.Second {
+		t.Errorf("the drain took %v, want the delay of 1 s", took)
+	}
+	begun = time.Now()
+	if err := w.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 800*time.Millisecond {
+		t.Errorf("SIGTERM after a drain took %v: it must not wait again", took)
+	}
+}
+
+// A request under way when SIGTERM comes is finished.
+func TestShutdownWaits(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	reached := make(chan struct{})
+	w := start(t)
+	w.app.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		close(reached)
+		<-release
+		rw.Write([]byte("done"))
+	})
+	got := make(chan answer, 1)
+	token := w.token()
+	go func() { got <- w.get(token) }()
+	<-reached
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.stop() }()
+	w.eventually("closed", func() bool {
+		_, err := http.Get("http://" + w.gate.data.addr())
+		return err != nil
+	})
+	close(release)
+	if a := <-got; a.code != 200 || a.body != "done" {
+		t.Errorf("the request under way: %d %q", a.code, a.body)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
