@@ -47,8 +47,8 @@ func isWhole(raw string) bool {
 	return err == nil && raw == whole(i)
 }
 
-// Run looks at most 20 times a second. Here every rotation may meet a look, so
-// that a look may come at any moment of one.
+// Run looks at most 20 times a second. Here a look may come at any moment of a
+// rotation, some thousand times.
 func TestTenThousandRotations(t *testing.T) {
 	const rotations = 10_000
 	v := volumetest.New(t)
@@ -59,7 +59,7 @@ func TestTenThousandRotations(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			for last := ""; !stop.Load(); time.Sleep(50 * time.Microsecond) {
+			for last := ""; !stop.Load(); time.Sleep(100 * time.Microsecond) {
 				raw, err := s.Token()
 				if err != nil {
 					t.Errorf("Token: %v", err)
@@ -78,6 +78,7 @@ func TestTenThousandRotations(t *testing.T) {
 	wg.Go(func() {
 		for range looks {
 			s.look()
+			time.Sleep(500 * time.Microsecond) // leaves the writer and the readers a processor
 		}
 	})
 	for i := 1; i <= rotations; i++ {
