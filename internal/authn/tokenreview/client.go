@@ -3,6 +3,7 @@ package tokenreview
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,24 +21,28 @@ func newClient(host string, client *http.Client) (*rest.RESTClient, error) {
 		return nil, err
 	}
 	metav1.AddToGroupVersion(scheme, authenticationv1.SchemeGroupVersion)
+	// A redirect would take the caller's token to a host that nobody configured.
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return rest.RESTClientForConfigAndClient(&rest.Config{
 		Host:    host,
 		APIPath: "/apis",
 		// client-go's own limiter is 5 a second; ours stands in front.
 		QPS: -1,
+		// The default writes what the server warns of to standard error.
+		WarningHandler: rest.NoWarnings{},
 		ContentConfig: rest.ContentConfig{
 			ContentType:          runtime.ContentTypeJSON,
 			GroupVersion:         &authenticationv1.SchemeGroupVersion,
 			NegotiatedSerializer: serializer.NewCodecFactory(scheme).WithoutConversion(),
 		},
-	}, client)
+	}, &direct)
 }
 
 // ask makes the call. Only 201 is an answer; all else, 401 and 403 included, is
 // about us or the API server and not about the caller's token.
 func (r *Reviewer) ask(ctx context.Context, token string) (*authenticationv1.TokenReviewStatus, *failure) {
 	var code int
-	var answer authenticationv1.TokenReview
 	result := r.client.Post().
 		Resource("tokenreviews").
 		MaxRetries(0). // it would retry ten times; how often is ours to say
@@ -48,10 +53,14 @@ func (r *Reviewer) ask(ctx context.Context, token string) (*authenticationv1.Tok
 		return nil, classify(code, err)
 	}
 	if code != http.StatusCreated {
-		return nil, &failure{result: Status, cause: errors.New("the API server answered " + http.StatusText(code))}
+		return nil, &failure{result: Status, cause: fmt.Errorf("the API server answered %d", code)}
 	}
-	if err := result.Into(&answer); err != nil {
+	// Not Into: it takes an object of another kind, or of none, for an empty
+	// review, which reads as a no.
+	object, err := result.Get()
+	review, ok := object.(*authenticationv1.TokenReview)
+	if err != nil || !ok {
 		return nil, &failure{result: Undecodable, cause: errors.New("the answer is not a TokenReview")}
 	}
-	return &answer.Status, nil
+	return &review.Status, nil
 }

@@ -3,10 +3,10 @@ package tokenreview
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,6 +25,7 @@ const (
 	Timeout      Result = "timeout"
 	Network      Result = "network"
 	TLS          Result = "tls"
+	NoToken      Result = "own_token"    // we have no token of our own to ask with
 	Unauthorized Result = "unauthorized" // our own token was refused
 	Forbidden    Result = "forbidden"    // our own permission is missing
 	Throttled    Result = "throttled"
@@ -33,7 +34,7 @@ const (
 )
 
 // Results lists every result.
-var Results = []Result{Yes, No, Limited, Timeout, Network, TLS, Unauthorized, Forbidden, Throttled, Status, Undecodable}
+var Results = []Result{Yes, No, Limited, Timeout, Network, TLS, NoToken, Unauthorized, Forbidden, Throttled, Status, Undecodable}
 
 // A failure is a review without an answer.
 type failure struct {
@@ -50,7 +51,7 @@ type failure struct {
 func classify(code int, err error) *failure {
 	f := &failure{result: Status, cause: err}
 	var unverified *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
+	var ours *authn.Error
 	switch {
 	case code == http.StatusUnauthorized:
 		// The token file is read again meanwhile.
@@ -62,7 +63,10 @@ func classify(code int, err error) *failure {
 	case code >= 500:
 		f.again = true
 	case code != 0:
-	case errors.As(err, &unverified), errors.As(err, &unknown):
+	case errors.As(err, &ours) && ours.Reason == authn.OwnToken:
+		// Nothing was sent.
+		f.result = NoToken
+	case errors.As(err, &unverified):
 		// The CA file is read again meanwhile.
 		f.result, f.again = TLS, true
 	case errors.Is(err, context.DeadlineExceeded):
@@ -80,7 +84,7 @@ func classify(code int, err error) *failure {
 func (f *failure) err() *authn.Error {
 	e := authn.Unavailable(authn.ReviewFailed, "%s", f)
 	switch f.result {
-	case Unauthorized:
+	case Unauthorized, NoToken:
 		e.Reason = authn.OwnToken
 	case Forbidden:
 		e.Reason = authn.ReviewForbidden
@@ -91,11 +95,12 @@ func (f *failure) err() *authn.Error {
 
 // String says what failed and, where it is known, what helps.
 func (f *failure) String() string {
-	cause := f.cause.Error()
-	cause = cause[:min(len(cause), maxCause)]
+	cause := clean(f.cause.Error())
 	switch f.result {
 	case Unauthorized:
 		return "the API server refuses our own token, not the caller's: " + cause
+	case NoToken:
+		return "no review from the API server, as we have no token of our own: " + cause
 	case Forbidden:
 		return "our service account may not create tokenreviews.authentication.k8s.io; bind it to a ClusterRole that may, such as system:auth-delegator: " + cause
 	default:
@@ -103,5 +108,40 @@ func (f *failure) String() string {
 	}
 }
 
-// maxCause bounds what a server's words may take of a log line, in bytes.
-const maxCause = 400
+const (
+	// maxText bounds what a server's words may take of a log line, in bytes.
+	maxText = 400
+	// maxWord is in characters. It is shorter than any signature (that of ES256,
+	// the shortest, has 86), and longer than host names and most object names.
+	maxWord = 80
+)
+
+// clean makes a server's words fit for our log. A server, or a proxy in front of
+// it, may echo the request, with the caller's token in the body and ours in the
+// header; so long words are left out, before anything is cut.
+func clean(text string) string {
+	var out, word strings.Builder
+	flush := func() {
+		if word.Len() > maxWord {
+			out.WriteString("[...]")
+		} else {
+			out.WriteString(word.String())
+		}
+		word.Reset()
+	}
+	for i := range len(text) {
+		if c := text[i]; isToken(c) {
+			word.WriteByte(c)
+			continue
+		}
+		flush()
+		out.WriteByte(text[i])
+	}
+	flush()
+	return strings.ToValidUTF8(out.String()[:min(out.Len(), maxText)], "?")
+}
+
+// isToken reports whether c may stand in a compact JWS (RFC 7515 section 7.1).
+func isToken(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
+}

@@ -16,6 +16,9 @@ const (
 	// that is away. With a probe under way they keep recovery within 10 s.
 	minProbe = time.Second
 	maxProbe = 5 * time.Second
+	// doublings is how often the pause is doubled: 4 s, and a quarter more at
+	// most, is maxProbe.
+	doublings = 2
 )
 
 // An outage is whether the API server is away: a review failed for want of an
@@ -81,15 +84,17 @@ func (o *outage) end() {
 	}
 }
 
-// pause is how long to wait before the next probe.
+// pause is how long to wait before the next probe. A quarter of it is left to
+// chance: a fleet that lost the same API server must not come back as one.
 func (o *outage) pause(probes int) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	d := min(minProbe<<min(probes, 3), maxProbe)
+	d := minProbe << min(probes, doublings)
+	d += rand.N(d / 4)
 	if o.cause != nil {
 		d = max(d, min(o.cause.after, maxProbe))
 	}
-	return d - rand.N(d/5) // a fleet that lost the same API server must not come back as one
+	return d
 }
 
 func (o *outage) away() (waiting string, away bool) {

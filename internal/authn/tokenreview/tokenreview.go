@@ -7,7 +7,6 @@ package tokenreview
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -33,6 +32,9 @@ const (
 	// enough for a token that was just re-read, short enough to go unnoticed.
 	minPause = 50 * time.Millisecond
 	maxPause = 150 * time.Millisecond
+	// queueTime is what somebody who found the queue full is told to wait: as
+	// long as anybody waits in it.
+	queueTime = 2 * time.Second
 )
 
 // A Limiter bounds the calls to the API server.
@@ -72,7 +74,8 @@ type Reviewer struct {
 	outage outage
 }
 
-// New returns a Reviewer.
+// New returns a Reviewer. Only Run ends an outage. The error is about the
+// address.
 func New(o Options) (*Reviewer, error) {
 	if o.Observe == nil {
 		o.Observe = func(Result) {}
@@ -96,35 +99,49 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (authn.Identi
 	if err := r.outage.refuse(token); err != nil {
 		return authn.Identity{}, err
 	}
+	release, err := r.acquire(ctx)
+	if err != nil {
+		return authn.Identity{}, err
+	}
+	defer release()
+	// It may have gone away while we stood in the queue.
+	if err := r.outage.refuse(token); err != nil {
+		return authn.Identity{}, err
+	}
+	v, failure := r.review(ctx, token)
+	if failure != nil && failure.again {
+		select {
+		case <-time.After(minPause + rand.N(maxPause-minPause)):
+			v, failure = r.review(ctx, token)
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case failure == nil:
+		return v.Identity, v.refusal
+	case ctx.Err() != nil:
+		return authn.Identity{}, ctx.Err()
+	default:
+		return authn.Identity{}, failure.err()
+	}
+}
+
+func (r *Reviewer) acquire(ctx context.Context) (release func(), err error) {
 	caller := authn.CallerOf(ctx)
 	limiter := r.o.New
 	if caller.Known {
 		limiter = r.o.Known
 	}
-	release, err := limiter.Acquire(ctx, caller.Addr)
-	if err != nil {
-		r.o.Observe(Limited)
-		if ctx.Err() != nil {
-			return authn.Identity{}, ctx.Err()
-		}
-		return authn.Identity{}, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
-			Detail: "too many reviews at once: " + err.Error(), RetryAfter: 2 * time.Second}
+	release, err = limiter.Acquire(ctx, caller.Addr)
+	switch {
+	case err == nil:
+		return release, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	}
-	defer release()
-
-	id, failure := r.review(ctx, token)
-	if failure != nil && failure.again {
-		select {
-		case <-time.After(minPause + rand.N(maxPause-minPause)):
-			id, failure = r.review(ctx, token)
-		case <-ctx.Done():
-			return authn.Identity{}, ctx.Err()
-		}
-	}
-	if failure != nil {
-		return authn.Identity{}, failure.err()
-	}
-	return id.Identity, id.refusal
+	r.o.Observe(Limited)
+	return nil, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
+		Detail: "too many reviews at once: " + err.Error(), RetryAfter: queueTime}
 }
 
 // A verdict is the API server's word: who it is, or why not.
@@ -136,28 +153,18 @@ type verdict struct {
 // review makes one call. Any answer ends an outage, and no answer begins one,
 // even before the call is over.
 func (r *Reviewer) review(ctx context.Context, token string) (verdict, *failure) {
-	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
-	defer cancel()
-	slow := time.AfterFunc(notice, func() {
-		r.outage.begin(&failure{result: Timeout, cause: fmt.Errorf("no answer within %v", notice)})
-	})
-	status, failure := r.ask(ctx, token)
-	slow.Stop()
-	switch {
-	case failure == nil:
-		r.outage.end()
-	case errors.Is(ctx.Err(), context.Canceled):
-		// We were told to stop: that says nothing about the API server.
-	default:
-		r.outage.begin(failure)
-	}
+	status, failure := r.timed(ctx, token)
 	if failure != nil {
 		if failure.result == Unauthorized {
 			r.o.Rejected()
 		}
-		r.o.Observe(failure.result)
+		if ctx.Err() == nil {
+			r.outage.begin(failure)
+			r.o.Observe(failure.result)
+		} // else we were told to stop, which says nothing about the API server
 		return verdict{}, failure
 	}
+	r.outage.end()
 	v := r.judge(status)
 	if v.refusal == nil {
 		r.o.Observe(Yes)
@@ -167,12 +174,23 @@ func (r *Reviewer) review(ctx context.Context, token string) (verdict, *failure)
 	return v, nil
 }
 
+// timed bounds the call, and takes notice of one that hangs.
+func (r *Reviewer) timed(ctx context.Context, token string) (*authenticationv1.TokenReviewStatus, *failure) {
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	slow := time.AfterFunc(notice, func() {
+		r.outage.begin(&failure{result: Timeout, cause: fmt.Errorf("no answer within %v", notice)})
+	})
+	defer slow.Stop()
+	return r.ask(ctx, token)
+}
+
 // judge takes a yes for a yes only if it names a real user and an audience of
 // ours. Everything else that was answered with 201 is a no, whatever
 // status.error says: the API server fills it for plain bad tokens too.
 func (r *Reviewer) judge(status *authenticationv1.TokenReviewStatus) verdict {
 	if !status.Authenticated {
-		return refused("the API server says no: %.200q", status.Error)
+		return refused("the API server says no: %q", clean(status.Error))
 	}
 	u := status.User
 	if u.Username == "" || u.Username == "system:anonymous" || slices.Contains(u.Groups, "system:unauthenticated") {
