@@ -281,7 +281,7 @@ func TestUnverifiedServerRereadsRoots(t *testing.T) {
 func TestTransportIsKept(t *testing.T) {
 	s := serve(t, ok)
 	tr := &transport{roots: fixed{s.pool()}, token: token("t")}
-	if tr.base() != tr.base() {
+	if first := tr.base(); tr.base() != first {
 		t.Error("the roots are the same, and the transport is not")
 	}
 }

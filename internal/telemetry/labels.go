@@ -33,6 +33,7 @@ const (
 	Timeout      = "timeout"      // our own time limit
 	Forbidden    = "forbidden"    // 403: RBAC
 	Unauthorized = "unauthorized" // 401: our own token
+	OwnToken     = "own_token"    // we have no token of our own to ask with
 	Throttled    = "throttled"    // 429
 	Status       = "status"       // any other status, redirects included
 	Network      = "network"      // refused, reset, cut, no such host
@@ -51,7 +52,7 @@ var (
 	resultList = []string{Accepted, Refused, Unavailable}
 	sourceList = []string{FromCache, FromLocal, FromAPIServer}
 
-	failureList = []string{Timeout, Forbidden, Unauthorized, Throttled, Status, Network, TLS, Decode}
+	failureList = []string{Timeout, Forbidden, Unauthorized, OwnToken, Throttled, Status, Network, TLS, Decode}
 	reviewList  = append([]string{Yes, No, Limiter, other}, failureList...)
 	fetchList   = append([]string{OK, Empty, other}, failureList...)
 )
