@@ -1,10 +1,7 @@
 package proxy
 
 import (
-	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"sync/atomic"
 
@@ -25,7 +22,7 @@ type requestBody struct {
 	claims nameSet
 
 	closed atomic.Bool
-	failed atomic.Pointer[error]
+	failed atomic.Bool
 }
 
 // watchBody wraps out's body, if there is one, and announces the trailers that
@@ -59,7 +56,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		b.copyTrailers()
 	case !b.closed.Load(): // else it is us who hung up
-		b.failed.CompareAndSwap(nil, &err)
+		b.failed.Store(true)
 	}
 	return n, err
 }
@@ -97,13 +94,14 @@ func (b *requestBody) passes(name string) bool {
 
 // failure returns what went wrong on the caller's side, or nil.
 func (b *requestBody) failure() error {
-	if b == nil || b.failed.Load() == nil {
+	if b == nil || !b.failed.Load() {
 		return nil
 	}
-	err := *b.failed.Load()
-	var network net.Error
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.As(err, &network) {
+	if b.in.ProtoMajor == 2 {
+		// Whatever is wrong with it, net/http has ended the stream, and tells
+		// the body before it tells the context.
 		return &failure{reason: authn.ClientGone, detail: "left in the middle of its body"}
 	}
+	// The context knows already of a caller that has left, and is asked first.
 	return &failure{reason: authn.Body, detail: "malformed"}
 }

@@ -189,6 +189,25 @@ func TestClientGone(t *testing.T) {
 		}
 		wantGone(t, r, 499)
 	})
+	t.Run("in the middle of its body, HTTP/2", func(t *testing.T) {
+		began := make(chan bool, 1)
+		r := gate(t, func(w http.ResponseWriter, r *http.Request) {
+			began <- true
+			io.Copy(io.Discard, r.Body)
+		}, Options{})
+		client, _ := h2(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		out, in := io.Pipe()
+		go func() {
+			io.WriteString(in, "half")
+			<-began
+			cancel()
+		}()
+		if res, err := client.Do(r.request(t, "POST", "/", out).WithContext(ctx)); err == nil {
+			t.Errorf("an answer to half a request: %v", res)
+		}
+		wantGone(t, r, 499)
+	})
 	t.Run("in the middle of the answer", func(t *testing.T) {
 		r := gate(t, func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {

@@ -66,7 +66,10 @@ func TestOddPathsForwarded(t *testing.T) {
 	app := func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.RequestURI+" "+r.Header.Get("Authorization"))
 	}
-	ok := func(p string) bool { u, err := url.ParseRequestURI(p); return err == nil && u.Host == "" && !strings.Contains(p, " ") }
+	ok := func(p string) bool {
+		u, err := url.ParseRequestURI(p)
+		return err == nil && u.Host == "" && !strings.Contains(p, " ")
+	}
 	forwarding := gate(t, app, Options{Routes: routes, ForwardOddPaths: true})
 	refusing := gate(t, app, Options{Routes: routes})
 	for _, p := range oddPaths {

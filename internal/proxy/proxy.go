@@ -15,54 +15,6 @@ import (
 	"sallyport/internal/authn"
 )
 
-// Options are what [New] needs.
-type Options struct {
-	// Authenticator decides about tokens. Required.
-	Authenticator authn.Authenticator
-	// Target is the scheme and the host that requests are sent to, as
-	// [Transport.Target] gives it. Its path and query are not used. Required.
-	Target *url.URL
-	// Transport carries requests to the app. Required; see [NewTransport].
-	Transport http.RoundTripper
-
-	// Routes are in order: the first that matches decides. A path that none
-	// matches needs a token.
-	Routes []Route
-	// ForwardAuthorization hands the caller's token to the app on the paths
-	// that no route matches.
-	ForwardAuthorization bool
-	// ForwardOddPaths forwards a path that is not canonical, if its token is
-	// good, instead of refusing it. Such a path matches no route.
-	ForwardOddPaths bool
-	// TrustedPeers are those whose X-Forwarded-*, Forwarded and X-Real-Ip are
-	// kept and extended. Default none.
-	TrustedPeers []netip.Prefix
-	// Headers names what tells the app who is calling.
-	Headers HeaderNames
-
-	// Log gets a debug line for a request let through and an info line for a
-	// refusal. Default none.
-	Log *zap.Logger
-	// Observer counts. Default none.
-	Observer Observer
-}
-
-// An Observer is told about requests. Its methods are called by many requests
-// at a time.
-type Observer interface {
-	// InFlight is called with 1 when a request comes and with -1 when it is
-	// over, which for a WebSocket is when it closes.
-	InFlight(delta int)
-	// Request is called when a request is over. The code is the status that
-	// the caller saw, or 499 where the caller left before there was one.
-	Request(code int, reason authn.Reason)
-}
-
-type nobody struct{}
-
-func (nobody) InFlight(int)              {}
-func (nobody) Request(int, authn.Reason) {}
-
 type proxy struct {
 	authenticator authn.Authenticator
 	target        *url.URL
