@@ -307,6 +307,24 @@ func TestFailAfterAnswer(t *testing.T) {
 	}
 }
 
+func TestBodyFailure(t *testing.T) {
+	for _, tc := range []struct {
+		major  int
+		failed bool
+		want   authn.Reason
+	}{{1, false, ""}, {2, false, ""}, {1, true, authn.Body}, {2, true, authn.ClientGone}} {
+		b := &requestBody{in: &http.Request{ProtoMajor: tc.major}}
+		b.failed.Store(tc.failed)
+		var got authn.Reason
+		if f, ok := b.failure().(*failure); ok {
+			got = f.reason
+		}
+		if got != tc.want {
+			t.Errorf("HTTP/%d, failed %v: %q, want %q", tc.major, tc.failed, got, tc.want)
+		}
+	}
+}
+
 func TestDescribePanic(t *testing.T) {
 	for _, v := range []any{secret, errors.New(secret), []string{secret}, &failure{detail: secret}} {
 		if got := describePanic(v); strings.Contains(got, "s3cr3t") {
