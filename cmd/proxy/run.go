@@ -45,7 +45,6 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	if g.log, g.level, err = telemetry.NewLogger(c.LogLevel, c.LogFormat, w); err != nil {
 		return nil, err
 	}
-	telemetry.BridgeKlog(g.log)
 	files := filewatch.NewWatcher(g.log)
 	if g.cluster, err = openCluster(c, files, g.log); err != nil {
 		return nil, err
@@ -263,5 +262,6 @@ func runGate(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	telemetry.BridgeKlog(g.log) // there is one klog in a process
 	return g.run(ctx)
 }

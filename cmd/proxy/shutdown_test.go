@@ -57,11 +57,11 @@ func TestShutdownWaits(t *testing.T) {
 	release := make(chan struct{})
 	reached := make(chan struct{})
 	w := start(t)
-	w.app.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.handler.Store(&handler{http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		close(reached)
 		<-release
 		rw.Write([]byte("done"))
-	})
+	})})
 	got := make(chan answer, 1)
 	token := w.token()
 	go func() { got <- w.get(token) }()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,11 +28,15 @@ type world struct {
 	server  *minicluster.Server
 	kubelet *minicluster.Kubelet
 	app     *httptest.Server
+	// handler is what the app does; echo, unless a test stores another.
+	handler atomic.Pointer[handler]
 	gate    *gate
 	log     *logBuffer
 	// stop ends the gate as SIGTERM does, and returns what run returned.
 	stop func() error
 }
+
+type handler struct{ http.Handler }
 
 // audience is the gate's.
 const audience = "my-app"
@@ -59,7 +64,8 @@ func start(t *testing.T, args ...string) *world {
 		Files:   func() map[string][]byte { return map[string][]byte{"ca.crt": w.server.CAPEM()} },
 	})
 	must(t, err)
-	w.app = httptest.NewServer(echoHandler())
+	w.handler.Store(&handler{echoHandler()})
+	w.app = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.handler.Load().ServeHTTP(rw, r) }))
 	t.Cleanup(w.app.Close)
 	w.serve(dir, args)
 	return w
