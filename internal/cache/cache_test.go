@@ -23,6 +23,8 @@ type script struct {
 	mu sync.Mutex
 	id authn.Identity
 	e  error
+	// known is what each call was told of its caller.
+	known []bool
 }
 
 func (s *script) say(id authn.Identity, err error) {
@@ -37,9 +39,14 @@ func (s *script) Authenticate(ctx context.Context, _ string) (authn.Identity, er
 		<-ctx.Done()
 		return authn.Identity{}, ctx.Err()
 	}
-	time.Sleep(s.delay)
+	select {
+	case <-time.After(s.delay):
+	case <-ctx.Done():
+		return authn.Identity{}, ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.known = append(s.known, authn.CallerOf(ctx).Known)
 	return s.id, s.e
 }
 
@@ -240,6 +247,39 @@ func TestMaxStale(t *testing.T) {
 	}
 }
 
+// What ends while a recheck is waited for is not served for the outage's sake.
+func TestEndsDuringTheWait(t *testing.T) {
+	for name, end := range map[string]func(*authn.Identity){
+		"expires":   func(id *authn.Identity) { id.Expires = time.Now().Add(time.Minute + time.Second) },
+		"withdrawn": func(id *authn.Identity) { time.AfterFunc(time.Minute+time.Second, id.Proof.Withdraw) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, Options{MaxStale: maxStale}, func(t *testing.T, c *Cache, next *script) {
+				id := confirmed()
+				id.Proof = &authn.Proof{}
+				end(&id)
+				next.say(id, nil)
+				want(t, c, "t", nil, 0)
+				time.Sleep(time.Minute)
+				next.hang.Store(true)
+				want(t, c, "t", authn.ErrUnavailable, recheckWait)
+				time.Sleep(decisionTimeout)
+			})
+		})
+	}
+}
+
+func TestSaysWhoIsKnown(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
+		want(t, c, "t", nil, 0)
+		time.Sleep(recheck)
+		want(t, c, "t", nil, 0)
+		if fmt.Sprint(next.known) != "[false true]" {
+			t.Errorf("known = %v: want a first decision, and a recheck", next.known)
+		}
+	})
+}
+
 func TestLocal(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
 		id := local()
@@ -398,6 +438,12 @@ func TestBoundedBytes(t *testing.T) {
 	}
 	if c.proven.bytes > 100_000 || c.proven.bytes < 90_000 {
 		t.Errorf("%d bytes counted", c.proven.bytes)
+	}
+	for range 100 { // as each recheck does
+		c.proven.add(key{}, newEntry(id, recheck))
+	}
+	if n := c.Len(); n != 9 {
+		t.Errorf("%d entries after one was replaced 100 times", n)
 	}
 }
 
