@@ -18,4 +18,4 @@ func main() {
 }
 
 // commands are in the order of the overview.
-var commands = []command{serveCommand(runGate), drainCommand, echoCommand, versionCommand}
+var commands = []command{serveCommand(runGate), demoCommand, drainCommand, echoCommand, versionCommand}
