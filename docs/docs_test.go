@@ -1,0 +1,306 @@
+// Package docs has no code: its tests hold the pages against the program.
+package docs
+
+import (
+	"io/fs"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/authn"
+	"sallyport/internal/config"
+	"sallyport/internal/telemetry"
+)
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// rows returns the lines of a page's tables by their first cell, which is one
+// word of code.
+func rows(t *testing.T, page string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^` ]+)` \\|(.*)$").FindAllStringSubmatch(page, -1) {
+		if found[m[1]] != "" {
+			t.Errorf("%s is explained twice", m[1])
+		}
+		found[m[1]] = m[2]
+	}
+	return found
+}
+
+// block returns the first fenced block of that kind.
+func block(t *testing.T, page, kind string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(page, "```"+kind+"\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatalf("there is no %s block", kind)
+	}
+	return text
+}
+
+func TestReasons(t *testing.T) {
+	page := rows(t, read(t, "reasons.md"))
+	for _, r := range authn.Reasons {
+		row, ok := page[string(r)]
+		delete(page, string(r))
+		if !ok {
+			t.Errorf("%s is not explained", r)
+		}
+		plain := authn.Reason("").Description()
+		if d := r.Description(); d != plain && !strings.Contains(row, `"`+d+`"`) {
+			t.Errorf("%s: the page does not say what the caller is told: %q", r, d)
+		}
+	}
+	for r := range page {
+		t.Errorf("%s is explained, and there is no such reason", r)
+	}
+}
+
+// scrape returns the metrics of a gate that has one of everything.
+func scrape() string {
+	m := telemetry.New(telemetry.Options{
+		OwnToken: func() (expires, loaded time.Time, rotations, errors uint64) {
+			return time.Now(), time.Now(), 0, 0
+		},
+		CacheEntries: func() int { return 0 },
+	})
+	m.Request(200, authn.OK)
+	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache)
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+func TestMetrics(t *testing.T) {
+	text := read(t, "metrics.md")
+	page := rows(t, text)
+	labels := map[string]map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^(sallyport_\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(scrape(), -1) {
+		if labels[m[1]] == nil {
+			labels[m[1]] = map[string]bool{}
+		}
+		for _, l := range regexp.MustCompile(`(\w+)="([^"]*)"`).FindAllStringSubmatch(m[2], -1) {
+			labels[m[1]][l[1]] = true
+			if l[1] == "result" && l[2] != "other" && !strings.Contains(text, "`"+l[2]+"`") {
+				t.Errorf("%s: the result %s is not explained", m[1], l[2])
+			}
+		}
+	}
+	for name := range labels {
+		row, ok := page[name]
+		if !ok {
+			t.Errorf("%s is not explained", name)
+			continue
+		}
+		written := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(strings.Split(row, "|")[0], -1)
+		if len(written) != len(labels[name]) {
+			t.Errorf("%s: the page has the labels %v, the program %v", name, written, labels[name])
+		}
+		for _, w := range written {
+			if !labels[name][w[1]] {
+				t.Errorf("%s has no label %s", name, w[1])
+			}
+		}
+	}
+	// And the examples ask for what there is.
+	for _, name := range regexp.MustCompile(`sallyport_\w*[a-z]\b`).FindAllString(text, -1) {
+		if labels[name] == nil {
+			t.Errorf("there is no metric %s", name)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	if got := block(t, read(t, "configuration.md"), "text"); got != config.Help(true) {
+		t.Errorf("the flags are not those of serve --help=all, which are:\n%s", config.Help(true))
+	}
+}
+
+// fields returns the names of all fields in YAML, block and flow style alike.
+func fields(text string) (names []string) {
+	text = regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(text, "")
+	for _, m := range regexp.MustCompile(`(?m)(?:^|[\s{,])(\w+):(?:\s|$)`).FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// The example is accepted, has every field there is, and shows the defaults
+// where it says so.
+func TestConfigurationFile(t *testing.T) {
+	text := block(t, read(t, "configuration.md"), "yaml")
+	c := load(t, text)
+	have := fields(text)
+	for _, f := range fields(read(t, "../internal/config/testdata/all.good.yaml")) {
+		if !slices.Contains(have, f) {
+			t.Errorf("the field %s is not shown", f)
+		}
+	}
+	d := load(t, "audiences: [orders.shop.svc]\ntls: off\n")
+	if c.Headers != d.Headers || c.KeyRefresh != d.KeyRefresh {
+		t.Errorf("headers %+v and keyRefresh %+v are not the defaults", c.Headers, c.KeyRefresh)
+	}
+	if c.Recheck != d.Recheck || c.MaxStale != d.MaxStale || c.DrainDelay != d.DrainDelay || c.ShutdownGrace != d.ShutdownGrace ||
+		c.Mode != d.Mode || c.WhenUnavailable != d.WhenUnavailable || c.Listen != d.Listen || c.TokenFile != d.TokenFile || c.Leeway != d.Leeway {
+		t.Error("a value that looks like a default is none")
+	}
+}
+
+func TestOtherIssuers(t *testing.T) {
+	page := read(t, "other-issuers.md")
+	for strings.Contains(page, "```yaml") {
+		load(t, "audiences: [a]\ntls: off\n"+block(t, page, "yaml"))
+		_, page, _ = strings.Cut(page, "```yaml")
+	}
+}
+
+func load(t *testing.T, text string) *config.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "sallyport.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load([]string{"--config", file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// pages calls f with every page of the repository, by its path from here.
+func pages(t *testing.T, f func(name, text string)) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		if err == nil && filepath.Ext(name) == ".md" {
+			f(name, read(t, name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	links := 0
+	pages(t, func(name, text string) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
+			links++
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	if links < 20 {
+		t.Errorf("only %d links were found", links)
+	}
+}
+
+// Each page here is in the index.
+func TestIndex(t *testing.T) {
+	index := read(t, "README.md")
+	names, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if name != "README.md" && !strings.Contains(index, "("+name+")") {
+			t.Errorf("%s is not in the index", name)
+		}
+	}
+}
+
+// Whatever looks like a flag in a page is one.
+func TestFlagsInPages(t *testing.T) {
+	known := config.Help(true) + " --help --once --duration --timeout --help=all "
+	pages(t, func(name, text string) {
+		for _, m := range regexp.MustCompile("`(?:sallyport \\w+ )?(--[a-z-]+)").FindAllStringSubmatch(text, -1) {
+			if !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `[\s=]`).MatchString(known) {
+				t.Errorf("%s: there is no flag %s", name, m[1])
+			}
+		}
+	})
+}
+
+// goList returns a line for each of the packages.
+func goList(t *testing.T, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	return strings.Fields(string(out))
+}
+
+// The map in CONTRIBUTING.md has every package, and no other.
+func TestMap(t *testing.T) {
+	page := rows(t, read(t, "../CONTRIBUTING.md"))
+	for _, p := range goList(t, "-f", "{{if .GoFiles}}{{.ImportPath}}{{end}}", "./...") {
+		p = strings.TrimPrefix(p, "sallyport/")
+		if _, ok := page[p]; !ok {
+			t.Errorf("%s is not on the map", p)
+		}
+		delete(page, p)
+	}
+	for p := range page {
+		if strings.HasPrefix(p, "internal/") || strings.HasPrefix(p, "cmd/") {
+			t.Errorf("%s is on the map, and is no package", p)
+		}
+	}
+}
+
+// dependencies.md has every module that our code or its tests import, and no
+// other.
+func TestDependencies(t *testing.T) {
+	text, _, _ := strings.Cut(read(t, "dependencies.md"), "\n## ")
+	page := rows(t, text)
+	imports := goList(t, "-f", `{{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}`, "./...")
+	slices.Sort(imports)
+	imports = slices.Compact(imports)
+	args := append([]string{"-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}"}, imports...)
+	modules := goList(t, args...)
+	slices.Sort(modules)
+	for _, m := range slices.Compact(modules) {
+		if _, ok := page[m]; !ok {
+			t.Errorf("%s is not explained", m)
+		}
+		delete(page, m)
+	}
+	for m := range page {
+		t.Errorf("%s is explained, and nobody imports it", m)
+	}
+}
+
+// A build's version goes into a variable; the linker does not say if there is
+// none.
+func TestVersionVariable(t *testing.T) {
+	source := read(t, "../cmd/proxy/version.go")
+	for _, name := range []string{"../Makefile", "../Dockerfile"} {
+		m := regexp.MustCompile(`-X main\.(\w+)=`).FindStringSubmatch(read(t, name))
+		if m == nil || !strings.Contains(source, "\nvar "+m[1]+" string") {
+			t.Errorf("%s sets %v, and there is no such variable", name, m)
+		}
+	}
+}
