@@ -75,6 +75,7 @@ var rooms = []struct {
 	{"internal/cache", []string{"internal/authn"}, "it decorates any Authenticator"},
 	{"internal/certfile", []string{"internal/filewatch"}, "it follows files, whoever they are for"},
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
+	{"internal/demo", []string{"internal/authn/jwt", "internal/minicluster"}, "it plays a cluster and its callers; the gate that it shows is the real one, handed to it"},
 	{"internal/fairqueue", nil, "it hands out turns, whatever they are for"},
 	{"internal/filewatch", nil, "it reads files, whatever is in them"},
 	{"internal/filewatch/volumetest", nil, "it stands in for the kubelet, in tests"},
