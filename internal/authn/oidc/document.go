@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,33 +89,45 @@ func fetchKeys(ctx context.Context, client *http.Client, url string) (Document, 
 	return Document{Keys: body, MaxAge: maxAge(header)}, err
 }
 
-// maxAge returns the max-age of Cache-Control (RFC 9111 section 5.2.2), and 0
-// where there is none. An explicit 0 becomes a second: it asks for fresh keys,
-// and the key set has a floor of its own.
-func maxAge(h http.Header) time.Duration {
-	for directive := range strings.SplitSeq(strings.ToLower(h.Get("Cache-Control")), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch name {
-		case "no-store", "no-cache":
-			return time.Second
-		case "max-age":
-			if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-				return max(time.Duration(n)*time.Second, time.Second)
-			}
+// maxAge returns the shortest time that Cache-Control allows (RFC 9111 section
+// 5.2.2), and 0 where it says nothing. An explicit 0 becomes a second: it asks
+// for fresh keys, and the key set has a floor of its own.
+func maxAge(h http.Header) (age time.Duration) {
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
+		d, ok := allowed(strings.TrimSpace(directive))
+		if ok && (age == 0 || d < age) {
+			age = max(d, time.Second)
 		}
 	}
-	return 0
+	return age
 }
 
-// checkURL refuses a URL that keys must not be fetched from: keys that came in
-// clear could be anybody's. http is for loopback.
-func checkURL(raw string) error {
+func allowed(directive string) (d time.Duration, ok bool) {
+	name, value, _ := strings.Cut(directive, "=")
+	switch name {
+	case "no-store", "no-cache":
+		return 0, true
+	case "max-age":
+		n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
+		return time.Duration(n) * time.Second, err == nil
+	}
+	return 0, false
+}
+
+// checkURL refuses a URL that keys, or the way to them, must not be fetched from:
+// what came in clear could be anybody's. http is for loopback.
+func checkURL(what, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return errors.New("the issuer's jwks_uri is not a plain https URL")
+		return fmt.Errorf("%w: the issuer's %s is not a plain https URL", errDecode, what)
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()) {
 		return nil
 	}
-	return fmt.Errorf("the issuer's jwks_uri has the scheme %q; only https is followed", u.Scheme)
+	return fmt.Errorf("%w: the issuer's %s has the scheme %q; only https is followed", errDecode, what, u.Scheme)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -10,14 +10,21 @@ import (
 	"go.uber.org/zap"
 )
 
-// fetch joins the fetch under way, or starts one. Whoever asked first may leave:
-// the fetch goes on for the others, and is bounded by its own time alone.
-func (s *KeySet) fetch() *flight {
+// due fetches, unless somebody else did since the timer was set. What it returns
+// is closed when there is nothing more to wait for.
+func (s *KeySet) due() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fetchLocked()
+	if s.inflight == nil && time.Now().Before(s.next) {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	return s.fetchLocked().done
 }
 
+// fetchLocked joins the fetch under way, or starts one. Whoever asked first may
+// leave: the fetch goes on for the others, and is bounded by its own time alone.
 func (s *KeySet) fetchLocked() *flight {
 	if s.inflight == nil {
 		f := &flight{done: make(chan struct{})}
@@ -90,19 +97,17 @@ func (s *KeySet) fetched(start time.Time, published []*key, maxAge time.Duration
 	}
 	s.failures, s.lastErr, s.good = 0, nil, start
 
-	pause := s.life.Interval
+	pause := jitter(s.life.Interval)
 	if maxAge > 0 {
-		pause = min(pause, maxAge)
+		pause = min(pause, jitter(maxAge))
 	}
 	keys, leaving := s.merge(start, published)
 	if leaving {
 		pause = min(pause, s.life.RemovalPause)
-		s.next = time.Now().Add(pause)
-	} else {
-		// An issuer may say 0 (KEP-740): never more often than for an unknown key.
-		s.next = time.Now().Add(jitter(max(pause, s.life.Cooldown)))
 	}
 	s.keys = keys
+	// An issuer may say 0 (KEP-740): never more often than for an unknown key.
+	s.next = time.Now().Add(max(pause, s.life.Cooldown))
 	select {
 	case <-s.loaded:
 	default:

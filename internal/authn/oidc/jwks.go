@@ -25,6 +25,9 @@ const maxKeys = 100
 // minRSA is the least modulus in bits (NIST SP 800-131A; RFC 7518 section 3.3).
 const minRSA = 2048
 
+// maxRSA bounds what one signature costs. crypto/tls draws the line there too.
+const maxRSA = 8192
+
 // A key is one usable public key of an issuer.
 type key struct {
 	jose.JSONWebKey
@@ -74,7 +77,7 @@ func parseKey(issuer string, raw []byte) *key {
 	if k.Use != "" && k.Use != "sig" || k.Algorithm != "" && !slices.Contains(jwt.Algorithms, k.Algorithm) {
 		return nil
 	}
-	if r, ok := k.Key.(*rsa.PublicKey); ok && r.N.BitLen() < minRSA {
+	if r, ok := k.Key.(*rsa.PublicKey); ok && (r.N.BitLen() < minRSA || r.N.BitLen() > maxRSA) {
 		return nil
 	}
 	if !slices.ContainsFunc(jwt.Algorithms, k.fits) {

@@ -119,9 +119,8 @@ func (s *KeySet) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-timer.C:
-			f := s.fetch()
 			select {
-			case <-f.done:
+			case <-s.due():
 			case <-ctx.Done():
 				return nil
 			}
@@ -132,16 +131,14 @@ func (s *KeySet) Run(ctx context.Context) error {
 	}
 }
 
-// find returns the key of that id that fits the algorithm. Where it is not known
-// it causes a fetch, at most one a cool-down whoever asks, and waits for it. It
-// refuses a key that is unknown even then; where the last fetch failed nobody
-// can tell, and that is an outage.
-//
-// A token without a key id gets the only key that fits, if there is only one.
-func (s *KeySet) find(ctx context.Context, id, alg string) (*key, error) {
-	k, f, err := s.match(id, alg)
+// find returns the keys that may have signed a token of that key id and
+// algorithm. Where there is none it causes a fetch, at most one a cool-down
+// whoever asks, and waits for it. It refuses a key that is unknown even then;
+// where the last fetch failed nobody can tell, and that is an outage.
+func (s *KeySet) find(ctx context.Context, id, alg string) ([]*key, error) {
+	keys, f, err := s.match(id, alg)
 	if f == nil {
-		return k, err
+		return keys, err
 	}
 	select {
 	case <-f.done:
@@ -154,12 +151,12 @@ func (s *KeySet) find(ctx context.Context, id, alg string) (*key, error) {
 }
 
 // match looks without waiting. A flight means: wait for it and look again.
-func (s *KeySet) match(id, alg string) (*key, *flight, error) {
+func (s *KeySet) match(id, alg string) ([]*key, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k, err := s.outcome(id, alg)
-	if k != nil || len(s.keys) == 0 || s.failures > 0 {
-		return k, nil, err
+	keys, err := s.outcome(id, alg)
+	if err == nil || len(s.keys) == 0 || s.failures > 0 {
+		return keys, nil, err
 	}
 	if s.inflight == nil && time.Since(s.good) < s.life.Cooldown {
 		return nil, nil, err
@@ -167,12 +164,12 @@ func (s *KeySet) match(id, alg string) (*key, *flight, error) {
 	return nil, s.fetchLocked(), nil
 }
 
-func (s *KeySet) outcome(id, alg string) (*key, error) {
+func (s *KeySet) outcome(id, alg string) ([]*key, error) {
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
-	if k := s.lookup(id, alg); k != nil {
-		return k, nil
+	if keys := s.lookup(id, alg); len(keys) > 0 {
+		return keys, nil
 	}
 	if s.failures > 0 {
 		return nil, authn.Unavailable(authn.KeysUnavailable, "key %q of %s is not known, and the keys could not be fetched: %v", id, s.issuer, s.lastErr)
@@ -180,20 +177,22 @@ func (s *KeySet) outcome(id, alg string) (*key, error) {
 	return nil, authn.Refuse(authn.UnknownKey, "key %q of %s", id, s.issuer)
 }
 
-// lookup prefers keys that are published to those on their way out.
-func (s *KeySet) lookup(id, alg string) *key {
-	var found *key
-	fitting := 0
+// lookup returns more than one key where an issuer gives a new key the id of an
+// old one that is on its way out; the published ones come first. For a token
+// without a key id the issuer must publish just one key that fits (OpenID
+// Connect Core 1.0 section 10.1).
+func (s *KeySet) lookup(id, alg string) (found []*key) {
+	published := 0
 	for _, k := range s.keys {
 		if !k.fits(alg) || id != "" && k.KeyID != id {
 			continue
 		}
-		fitting++
-		if found == nil || k.missing.IsZero() {
-			found = k
+		found = append(found, k)
+		if k.missing.IsZero() {
+			published++
 		}
 	}
-	if id == "" && fitting > 1 {
+	if id == "" && published > 1 {
 		return nil
 	}
 	return found

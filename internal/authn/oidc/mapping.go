@@ -30,40 +30,43 @@ type Mappings struct {
 const reserved = "system:"
 
 // Identity implements [Rules.Identity].
-func (m *Mappings) Identity(c *jwt.Claims) (id authn.Identity, err error) {
-	if id.Subject, err = m.Username.one(c); err != nil {
-		return id, err
-	}
-	if id.Subject == m.Username.Prefix {
-		return id, authn.Refuse(authn.Claims, "the username claim %q is absent or empty", m.Username.Claim)
-	}
-	if err := verifiedEmail(m.Username.Claim, c); err != nil {
-		return id, err
-	}
-	if id.UID, err = m.UID.one(c); err != nil {
-		return id, err
-	}
-	if id.Groups, err = m.Groups.many(c); err != nil {
-		return id, err
+func (m *Mappings) Identity(c *jwt.Claims) (authn.Identity, error) {
+	id, err := m.names(c)
+	if err != nil {
+		return authn.Identity{}, err
 	}
 	for _, name := range append([]string{id.Subject}, id.Groups...) {
 		if strings.HasPrefix(name, reserved) {
-			return id, authn.Refuse(authn.Claims, "the issuer gives a name that begins with %q", reserved)
+			return authn.Identity{}, authn.Refuse(authn.Claims, "the issuer gives a name that begins with %q", reserved)
 		}
 	}
 	id.Extra = credentialID(c)
 	return id, nil
 }
 
-// one returns the mapped string; absent is the prefix alone.
+func (m *Mappings) names(c *jwt.Claims) (id authn.Identity, err error) {
+	if id.Subject, err = m.Username.one(c); err != nil {
+		return id, err
+	}
+	if err := verifiedEmail(m.Username.Claim, c); err != nil {
+		return id, err
+	}
+	if m.UID.Claim != "" {
+		if id.UID, err = m.UID.one(c); err != nil {
+			return id, err
+		}
+	}
+	id.Groups, err = m.Groups.many(c)
+	return id, err
+}
+
+// one returns the mapped string. Absent and empty ones are refused: an identity
+// must not lack what the operator asked for.
 func (m Mapping) one(c *jwt.Claims) (string, error) {
 	v, ok := c.All[m.Claim]
-	if m.Claim == "" || !ok {
-		return m.Prefix, nil
-	}
 	var s string
-	if v.Kind() != '"' || json.Unmarshal(v, &s) != nil {
-		return "", authn.Refuse(authn.Claims, "the claim %q is not a string", m.Claim)
+	if m.Claim == "" || !ok || v.Kind() != '"' || json.Unmarshal(v, &s) != nil || s == "" {
+		return "", authn.Refuse(authn.Claims, "the claim %q is not there as a string, or is empty", m.Claim)
 	}
 	return m.Prefix + s, nil
 }
@@ -75,13 +78,11 @@ func (m Mapping) many(c *jwt.Claims) ([]string, error) {
 	if m.Claim == "" || !ok || v.Kind() == 'n' {
 		return nil, nil
 	}
-	var list []string
-	if v.Kind() == '"' {
-		list = make([]string, 1)
-		if json.Unmarshal(v, &list[0]) != nil {
-			list = nil
-		}
-	} else if v.Kind() != '[' || json.Unmarshal(v, &list) != nil {
+	list := []string{""}
+	switch {
+	case v.Kind() == '"' && json.Unmarshal(v, &list[0]) == nil:
+	case v.Kind() == '[' && json.Unmarshal(v, &list) == nil:
+	default:
 		return nil, authn.Refuse(authn.Claims, "the claim %q is not a string or an array of strings", m.Claim)
 	}
 	var names []string

@@ -43,7 +43,8 @@ type Check struct {
 type attempt struct {
 	raw      string
 	token    *jwt.Token
-	key      *key
+	keys     []*key       // those that may have signed it
+	proof    *authn.Proof // the one that did
 	identity authn.Identity
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -17,6 +16,9 @@ import (
 func Discovered(issuer, discoveryURL string, client *http.Client) Source {
 	at := cmp.Or(discoveryURL, strings.TrimSuffix(issuer, "/")+wellKnown)
 	return func(ctx context.Context) (Document, error) {
+		if err := checkURL("address", at); err != nil {
+			return Document{}, err
+		}
 		d, err := discover(ctx, client, at)
 		if err != nil {
 			return Document{}, err
@@ -24,12 +26,16 @@ func Discovered(issuer, discoveryURL string, client *http.Client) Source {
 		if d.Issuer != issuer {
 			return Document{}, fmt.Errorf("%w: %s names the issuer %q, not %q", errDecode, at, d.Issuer, issuer)
 		}
-		if err := checkURL(d.JWKSURI); err != nil {
+		if err := checkURL("jwks_uri", d.JWKSURI); err != nil {
 			return Document{}, err
 		}
 		return fetchKeys(ctx, client, d.JWKSURI)
 	}
 }
+
+// clusterKeys is where an API server publishes its keys
+// (pkg/serviceaccount/openidmetadata.go).
+const clusterKeys = "/openid/v1/jwks"
 
 // A Cluster is where a cluster's issuers and keys are found.
 type Cluster struct {
@@ -57,9 +63,12 @@ type Cluster struct {
 //
 // which the ClusterRole system:service-account-issuer-discovery grants.
 func (c *Cluster) Keys(ctx context.Context) (Document, error) {
-	// The issuer first: a key without it is of no use, and it may be new.
-	_, discoveryErr := c.Issuer(ctx)
-	doc, err := fetchKeys(ctx, c.Client, c.Host+"/openid/v1/jwks")
+	var unnamed error
+	if c.LearnIssuer != nil {
+		// First, as a key without its issuer is of no use, and it may be new.
+		unnamed = c.learn(ctx)
+	}
+	doc, err := fetchKeys(ctx, c.Client, c.Host+clusterKeys)
 	if errors.Is(err, ErrNotServed) {
 		return c.elsewhere(ctx, err)
 	}
@@ -67,9 +76,19 @@ func (c *Cluster) Keys(ctx context.Context) (Document, error) {
 		return doc, explain(err)
 	}
 	if len(c.Issuers.All()) == 0 {
-		return doc, fmt.Errorf("no issuer is known: set --issuer (%w)", explain(discoveryErr))
+		return doc, fmt.Errorf("no issuer is known; set --issuer: %w", cmp.Or(explain(unnamed), errUnnamed))
 	}
 	return doc, nil
+}
+
+var errUnnamed = errors.New("nobody names one")
+
+// learn leaves most of a fetch's time to the keys, which matter more.
+func (c *Cluster) learn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout/3)
+	defer cancel()
+	_, err := c.Issuer(ctx)
+	return err
 }
 
 // Issuer asks the API server for its issuer's name.
@@ -112,16 +131,17 @@ func (c *Cluster) elsewhere(ctx context.Context, err error) (Document, error) {
 	return Document{}, explain(err)
 }
 
-// explain adds the cures to the refusals that have some.
+// explain adds whose fault it is, and the cures, to the refusals that have some.
 func explain(err error) error {
 	var status *StatusError
-	if errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusNotFound) {
-		return fmt.Errorf("%w; grant our service account get on the nonResourceURLs %s and /openid/v1/jwks (ClusterRole system:service-account-issuer-discovery), or use --mode tokenreview, which needs no keys", err, wellKnown)
+	if !errors.As(err, &status) {
+		return err
+	}
+	switch status.Code {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("the API server refuses our own token: %w", err)
+	case http.StatusForbidden, http.StatusNotFound:
+		return fmt.Errorf("%w; grant our service account get on the nonResourceURLs %s and %s (ClusterRole system:service-account-issuer-discovery), or use --mode tokenreview, which needs no keys", err, wellKnown, clusterKeys)
 	}
 	return err
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -25,7 +25,7 @@ type Verifier struct {
 func NewVerifier(rules *Rules, keys *KeySet) *Verifier {
 	v := &Verifier{keys: keys}
 	v.checks = append(rules.checks(),
-		Check{"key", authn.UnknownKey, v.key},
+		Check{"key", authn.UnknownKey, v.find},
 		Check{"signature", authn.Signature, v.signature},
 	)
 	return v
@@ -38,30 +38,38 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (authn.Identi
 	if err := run(ctx, v.checks, a); err != nil {
 		return authn.Identity{}, err
 	}
-	a.identity.Proof = a.key.proof
+	a.identity.Proof = a.proof
 	return a.identity, nil
 }
 
-func (v *Verifier) key(ctx context.Context, a *attempt) (err error) {
-	a.key, err = v.keys.find(ctx, a.token.Header.KeyID, a.token.Header.Algorithm)
+func (v *Verifier) find(ctx context.Context, a *attempt) (err error) {
+	a.keys, err = v.keys.find(ctx, a.token.Header.KeyID, a.token.Header.Algorithm)
 	return err
 }
 
-// signature has go-oidc check the signature against the one key that was found:
-// with all keys at hand it would fetch again for each token that fails, and say
-// in text alone whether the token or the fetch was at fault (go-oidc v3.21,
-// jwks.go). Times and audiences are ours.
+// signature has go-oidc check the signature against the key that was found: with
+// all keys at hand it would fetch again for each token that fails, and say in
+// text alone whether the token or the fetch was at fault (go-oidc v3.21,
+// jwks.go; TestGoOIDC fails if what we rely on changes). Times and audiences are
+// ours.
 func (v *Verifier) signature(ctx context.Context, a *attempt) error {
-	verifier := gooidc.NewVerifier(a.token.Claims.Issuer,
-		&gooidc.StaticKeySet{PublicKeys: []crypto.PublicKey{a.key.Key}},
+	for _, k := range a.keys {
+		if verify(ctx, a, k) == nil {
+			a.proof = k.proof
+			return nil
+		}
+	}
+	// Not go-oidc's text, which may quote what it could not read.
+	return authn.Refuse(authn.Signature, "it does not verify under key %q", a.token.Header.KeyID)
+}
+
+func verify(ctx context.Context, a *attempt, k *key) error {
+	_, err := gooidc.NewVerifier(a.token.Claims.Issuer,
+		&gooidc.StaticKeySet{PublicKeys: []crypto.PublicKey{k.Key}},
 		&gooidc.Config{
 			SupportedSigningAlgs: []string{a.token.Header.Algorithm},
 			SkipClientIDCheck:    true,
 			SkipExpiryCheck:      true,
-		})
-	if _, err := verifier.Verify(ctx, a.raw); err != nil {
-		// Not err's text: go-oidc may quote what it could not read.
-		return authn.Refuse(authn.Signature, "it does not verify under key %q", a.key.KeyID)
-	}
-	return nil
+		}).Verify(ctx, a.raw)
+	return err
 }
