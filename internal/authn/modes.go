@@ -7,7 +7,8 @@ import (
 )
 
 // An Issuers picks who decides about a token by the issuer that it claims to be
-// from. That claim is unverified: it chooses who decides, and nothing else.
+// from. That claim is unverified: it chooses who decides, and nothing else. All
+// fields but Others are required.
 type Issuers struct {
 	// Claimed returns the token's iss, or a refusal of its shape.
 	Claimed func(token string) (issuer string, err error)
@@ -42,7 +43,7 @@ func (i *Issuers) Authenticate(ctx context.Context, token string) (Identity, err
 }
 
 // Both admits a token only if both say yes: First, and then the API server.
-// And both must name the same caller.
+// And both must name the same caller. All functions are required.
 type Both struct {
 	// First proves the token here (mode hybrid), or only reads what it claims
 	// (mode tokenreview). Either way it refuses what cannot succeed, so that
