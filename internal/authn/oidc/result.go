@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+
+	"sallyport/internal/authn"
 )
 
 // A Result is what a fetch of keys came to.
@@ -17,6 +19,7 @@ const (
 	Timeout      Result = "timeout"
 	Forbidden    Result = "forbidden"
 	Unauthorized Result = "unauthorized"
+	NoToken      Result = "own_token" // we have none to ask with
 	Throttled    Result = "throttled"
 	Status       Result = "status" // any other status, redirects included
 	TLS          Result = "tls"
@@ -27,12 +30,15 @@ const (
 // ResultOf says what a fetch that ended with err came to.
 func ResultOf(err error) Result {
 	var status *StatusError
+	var ours *authn.Error
 	var unverified *tls.CertificateVerificationError
 	switch {
 	case err == nil:
 		return Fetched
 	case errors.As(err, &status):
 		return statusResult(status.Code)
+	case errors.As(err, &ours) && ours.Reason == authn.OwnToken:
+		return NoToken
 	case errors.Is(err, context.DeadlineExceeded):
 		return Timeout
 	case errors.As(err, &unverified):

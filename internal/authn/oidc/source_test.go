@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"sallyport/internal/authn"
 )
 
 // A site is an in-memory web: each URL has a handler, and others are refused
@@ -316,7 +318,7 @@ func TestResultOf(t *testing.T) {
 		err  error
 		want Result
 	}{
-		{nil, Fetched}, {unverified, TLS}, {late, Timeout}, {errDown, Network},
+		{nil, Fetched}, {unverified, TLS}, {fmt.Errorf("x: %w", authn.Unavailable(authn.OwnToken, "x")), NoToken}, {late, Timeout}, {errDown, Network},
 		{fmt.Errorf("x: %w", &StatusError{"u", 401}), Unauthorized}, {&StatusError{"u", 403}, Forbidden},
 		{&StatusError{"u", 429}, Throttled}, {&StatusError{"u", 500}, Status}, {errNoKeys, Empty}, {errDecode, Decode},
 	} {
