@@ -109,6 +109,16 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// The demo's cluster must not be on serve's path: it issues tokens to anybody.
+func TestOnlyDemoHasMinicluster(t *testing.T) {
+	ours, _ := list(t)
+	for name, p := range ours {
+		if name != "internal/demo" && slices.Contains(p.Imports, module+"/internal/minicluster") {
+			t.Errorf("%s imports internal/minicluster", name)
+		}
+	}
+}
+
 // forbidden says what a room, or all of the program, must not need, however far
 // away.
 var forbidden = []struct{ room, path, why string }{
