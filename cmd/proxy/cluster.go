@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,7 @@ type cluster struct {
 	issuers      *oidc.Names
 	apiAudiences *oidc.Names
 	learn        bool // issuers, that is: --issuer names them otherwise
+	ours         []string
 	log          *zap.Logger
 }
 
@@ -46,7 +48,11 @@ func openCluster(c *config.Config, files *filewatch.Watcher, log *zap.Logger) (*
 		issuers:      oidc.NewNames(c.Issuers...),
 		apiAudiences: oidc.NewNames(append(c.APIAudiences, c.Issuers...)...),
 		learn:        len(c.Issuers) == 0,
+		ours:         slices.Clone(c.Audiences),
 		log:          log,
+	}
+	for _, j := range c.JWT {
+		cl.ours = append(cl.ours, j.Audiences...)
 	}
 	var err error
 	if c.Kubeconfig != "" {
@@ -145,7 +151,7 @@ func (cl *cluster) client(roots apiserver.Roots) (*http.Client, error) {
 // learnFrom takes the cluster's issuer and the API server's audiences from a
 // token of our own: the kubelet wrote it, so what it says is true.
 func (cl *cluster) learnFrom(t *jwt.Token) {
-	if fresh := cl.apiAudiences.Learn(t.Claims.Audience...); len(fresh) > 0 {
+	if fresh := cl.learnAudiences(t.Claims.Audience...); len(fresh) > 0 {
 		cl.log.Info("audiences of the API server, learnt from our own token", zap.Strings("audiences", fresh))
 	}
 	if t.Claims.Issuer != jwt.LegacyIssuer {
@@ -153,11 +159,25 @@ func (cl *cluster) learnFrom(t *jwt.Token) {
 	}
 }
 
+// learnAudiences adds audiences of the API server. Where one is an audience of
+// ours too, every pod's own token is good here, which nobody may overlook; what
+// the configuration alone tells, config has warned of.
+func (cl *cluster) learnAudiences(names ...string) (fresh []string) {
+	fresh = cl.apiAudiences.Learn(names...)
+	for _, a := range fresh {
+		if slices.Contains(cl.ours, a) {
+			cl.log.Warn("an audience of ours is the API server's audience too: the token that every pod has is good here, "+
+				"and the app, or whoever else gets one, can use it as the caller at the API server", zap.String("audience", a))
+		}
+	}
+	return fresh
+}
+
 func (cl *cluster) learnIssuer(issuer string) {
 	if !cl.learn {
 		return
 	}
-	cl.apiAudiences.Learn(issuer)
+	cl.learnAudiences(issuer)
 	if fresh := cl.issuers.Learn(issuer); len(fresh) > 0 {
 		cl.log.Info("the cluster's issuer", zap.Strings("issuers", fresh))
 	}
