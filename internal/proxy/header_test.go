@@ -381,3 +381,22 @@ func TestEscapeKey(t *testing.T) {
 		}
 	}
 }
+
+// A trusted peer is believed about where a request comes from. It need not know
+// of the headers that some apps take for the path, and hands on what it got: on
+// a public path they would open every other.
+func TestTrustedPeerCannotMoveAPublicPath(t *testing.T) {
+	r := gate(t, report, Options{
+		Routes:       []Route{{Path: "/public/*", Public: true}},
+		TrustedPeers: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	for _, name := range []string{"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Forwarded-Uri", "X-Forwarded-Path"} {
+		h := r.headers(t, "GET /public/x HTTP/1.1\r\nHost: a\r\n"+name+": /admin\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+		if h[name] != nil {
+			t.Errorf("%s reached the app: %q", name, h[name])
+		}
+		if got := h.Get("X-Forwarded-For"); got != "192.0.2.1, 127.0.0.1" {
+			t.Errorf("X-Forwarded-For %q", got)
+		}
+	}
+}

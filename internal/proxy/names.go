@@ -102,9 +102,13 @@ var (
 			"x-original-url", "x-original-uri", "x-rewrite-url",
 		},
 	}
-	// overrideNames make an app take a request for one of another method. A
-	// public route may be public for one method alone.
-	overrideNames = nameSet{exact: []string{"x-http-method-override", "x-http-method", "x-method-override"}}
+	// overrideNames make an app take a request for one of another method or
+	// path, and no public route is public for that. They go from there whoever
+	// sent them: a trusted peer that does not know them hands on a caller's.
+	overrideNames = nameSet{exact: []string{
+		"x-http-method-override", "x-http-method", "x-method-override",
+		"x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-path",
+	}}
 	// reservedNames frame a message, route it, or carry a credential. They are
 	// no names for identity headers, and RFC 9110 section 6.5.1 wants none of
 	// them in a trailer.
