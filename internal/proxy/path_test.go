@@ -301,3 +301,15 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// An app that ignores case may ignore it as Unicode does.
+func TestHoleInOtherLetters(t *testing.T) {
+	r := gate(t, report, Options{Routes: []Route{{Path: "/public/secret/*"}, {Path: "/public/task"}, {Path: "/public/*", Public: true}}})
+	for _, path := range []string{
+		"/public/\u017fecret/x", "/public/%C5%BFecret/x", "/public/ta\u017f\u212a", "/public/SECRET/x", "/PUBLIC/task", "/public/task;a/",
+	} {
+		if res := r.raw(t, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%q: %d, want 401", path, res.StatusCode)
+		}
+	}
+}

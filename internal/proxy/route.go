@@ -104,7 +104,9 @@ func loosePath(path string) string {
 	if loose == "" {
 		return "/"
 	}
-	return strings.ToLower(loose)
+	// Upper first: a few letters, as the long s, differ from a plain one in
+	// lower case alone.
+	return strings.ToLower(strings.ToUpper(loose))
 }
 
 // router makes the routes ready, with fallback for what none of them matches.
