@@ -191,6 +191,16 @@ func (cl *cluster) known() error {
 	return authn.Unavailable(authn.OwnToken, "the cluster's issuer is not known yet: our own token or the API server's discovery document would tell; or set --issuer")
 }
 
+// audiencesKnown is the outage to answer with while our own token has not told
+// the API server's audiences. With a kubeconfig's own credentials nothing will.
+func (cl *cluster) audiencesKnown() error {
+	if cl.token == nil {
+		return nil
+	}
+	_, err := cl.token.Token()
+	return err
+}
+
 // ready says what is missing of our own credential before the first request.
 func (cl *cluster) ready() error {
 	for _, p := range cl.roots {

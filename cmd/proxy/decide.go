@@ -88,7 +88,8 @@ func claimedIssuer(token string) (string, error) {
 func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (authn.Authenticator, error) {
 	rules := &oidc.Rules{
 		Issuers: d.cluster.issuers, Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
-		Algorithms: oidc.ClusterAlgorithms, Types: oidc.ClusterTypes, Identity: oidc.ServiceAccount,
+		APIAudiencesKnown: d.cluster.audiencesKnown,
+		Algorithms:        oidc.ClusterAlgorithms, Types: oidc.ClusterTypes, Identity: oidc.ServiceAccount,
 	}
 	source := &oidc.Cluster{
 		Host: d.cluster.host, Client: d.cluster.keys, Public: publicClient(nil),
@@ -153,7 +154,8 @@ func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.L
 		mappings := &oidc.Mappings{Username: oidc.Mapping(j.Username), Groups: oidc.Mapping(j.Groups), UID: oidc.Mapping(j.UID)}
 		others[j.URL] = oidc.NewVerifier(&oidc.Rules{
 			Issuers: oidc.NewNames(j.URL), Audiences: j.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
-			Algorithms: jwt.Algorithms, Types: oidc.ProviderTypes, Identity: mappings.Identity,
+			APIAudiencesKnown: d.cluster.audiencesKnown,
+			Algorithms:        jwt.Algorithms, Types: oidc.ProviderTypes, Identity: mappings.Identity,
 		}, keys)
 		d.runs = append(d.runs, keys.Run)
 	}

@@ -21,6 +21,10 @@ type Rules struct {
 	// even if ours is in it too, as whoever receives it could replay it there;
 	// unless that very string is one of Audiences. Nil refuses nothing.
 	APIAudiences *Names
+	// APIAudiencesKnown is the outage to answer with while nobody can say which
+	// they are. Only a token for nobody but us needs no answer to that. Nil, or
+	// a nil answer, means that APIAudiences is complete.
+	APIAudiencesKnown func() error
 	// Leeway is granted on exp, nbf and iat.
 	Leeway time.Duration
 	// Algorithms and Types are the accepted alg and typ; "" stands for an
@@ -121,10 +125,18 @@ func (r *Rules) apiAudience(_ context.Context, a *attempt) error {
 	if r.APIAudiences == nil {
 		return nil
 	}
+	further := false
 	for _, aud := range a.token.Claims.Audience {
-		if r.APIAudiences.Has(aud) && !slices.Contains(r.Audiences, aud) {
+		if slices.Contains(r.Audiences, aud) {
+			continue
+		}
+		if r.APIAudiences.Has(aud) {
 			return authn.Refuse(authn.APIAudience, "%q is an audience of the API server", aud)
 		}
+		further = true
+	}
+	if further && r.APIAudiencesKnown != nil {
+		return r.APIAudiencesKnown()
 	}
 	return nil
 }
