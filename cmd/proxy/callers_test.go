@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // Who shows no token and never ends its body gets its answer, and then loses its
@@ -37,5 +42,29 @@ func TestUnfinishedBodyWithoutToken(t *testing.T) {
 				t.Error("the connection is still open")
 			}
 		})
+	}
+}
+
+// An app's early hints must not undo that a draining gate ends connections.
+func TestDrainingAfterEarlyHints(t *testing.T) {
+	t.Parallel()
+	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Link", "</a.css>; rel=preload")
+		w.WriteHeader(http.StatusEarlyHints)
+		fmt.Fprintln(w, "hello")
+	})
+	d := newDraining(0, func() {}, zap.NewNop())
+	must(t, d.wait(t.Context()))
+	back := httptest.NewServer(app)
+	defer back.Close()
+	to, err := url.Parse(back.URL)
+	must(t, err)
+	front := httptest.NewServer(d.handler(httputil.NewSingleHostReverseProxy(to)))
+	defer front.Close()
+	resp, err := http.Get(front.URL)
+	must(t, err)
+	resp.Body.Close()
+	if !resp.Close {
+		t.Error("the connection stays open")
 	}
 }

@@ -50,9 +50,25 @@ func (d *draining) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-d.begun:
-			w.Header().Set("Connection", "close")
+			w = closing{w}
 		default:
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// A closing answer says that its connection ends. It says so with the status, as
+// ReverseProxy empties the header after an app's early hints, and not when a
+// connection is switched to another protocol.
+type closing struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (c closing) WriteHeader(code int) {
+	if code >= http.StatusOK {
+		c.Header().Set("Connection", "close")
+	}
+	c.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for http.ResponseController.
+func (c closing) Unwrap() http.ResponseWriter { return c.ResponseWriter }
