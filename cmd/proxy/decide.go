@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -52,17 +53,26 @@ func newDecider(c *config.Config, cl *cluster, m *telemetry.Metrics, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
-	maxStale := c.MaxStale
-	if c.WhenUnavailable != config.ServeConfirmed {
-		maxStale = 0
-	}
 	d.Cache, err = cache.New(&authn.Issuers{
 		Claimed: claimedIssuer, Cluster: clusters, IsCluster: cl.issuers.Has, Known: cl.known, Others: others,
 	}, cache.Options{
-		Recheck: c.Recheck, MaxStale: maxStale,
+		Recheck: c.Recheck, MaxStale: maxStale(c),
 		Decided: func(r authn.Reason, err error, s cache.Source) { m.Decision(resultOf(err), r, string(s)) },
 	})
 	return d, err
+}
+
+// maxStale is how long a caller who was confirmed before goes on without.
+func maxStale(c *config.Config) time.Duration {
+	switch c.WhenUnavailable {
+	case config.ServeConfirmed:
+		return c.MaxStale
+	case config.ServeVerified:
+		// The local check is enough, and it still stands: until the token
+		// expires or its key is withdrawn. Nobody waits out a review that hangs.
+		return math.MaxInt64
+	}
+	return 0
 }
 
 func resultOf(err error) string {

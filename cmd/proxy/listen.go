@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,6 +40,9 @@ type server struct {
 	name     string
 	listener net.Listener
 	http     *http.Server
+	// busy counts the handlers that run: an upgraded connection is one, which
+	// net/http loses sight of.
+	busy sync.WaitGroup
 }
 
 // listen binds the address and returns a server that does not serve yet.
@@ -53,8 +57,13 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 		return nil, fmt.Errorf("--%s: %w", name, err)
 	}
 	errorLog, _ := zap.NewStdLogAt(log.With(zap.String("listener", name)), zap.DebugLevel)
-	return &server{name, l, &http.Server{
-		Handler: h,
+	s := &server{name: name, listener: l}
+	s.http = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.busy.Add(1)
+			defer s.busy.Done()
+			h.ServeHTTP(w, r)
+		}),
 		// net/http would answer OPTIONS * itself, with 200 for everybody.
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               maxHeaderBytes,
@@ -63,7 +72,8 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 		// Handshakes and broken connections are other people's doing: they
 		// must not fill our log.
 		ErrorLog: errorLog,
-	}}, nil
+	}
+	return s, nil
 }
 
 // removeSocket removes a socket that a former run left behind, and nothing else.
@@ -112,13 +122,20 @@ func (s *server) serve() error {
 	return fmt.Errorf("--%s: %w", s.name, err)
 }
 
-// stop closes the listener at once and waits for the requests under way, at most
-// for grace; then it cuts them. It reports whether it had to.
+// stop closes the listener at once and waits for the requests under way and the
+// upgraded connections, at most for grace; then it cuts them. It reports whether it had to.
 func (s *server) stop(grace time.Duration) (cut bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if s.http.Shutdown(ctx) == nil {
-		return false
+		// No connection is left that could bring another request.
+		idle := make(chan struct{})
+		go func() { s.busy.Wait(); close(idle) }()
+		select {
+		case <-idle:
+			return false
+		case <-ctx.Done():
+		}
 	}
 	s.http.Close()
 	return true
