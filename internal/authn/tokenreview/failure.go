@@ -80,6 +80,16 @@ func classify(code int, err error) *failure {
 	return f
 }
 
+// maybeToken reports whether another token might have been answered: the other
+// failures are about ourselves, or the same for everybody.
+func (f *failure) maybeToken() bool {
+	switch f.result {
+	case Timeout, Network, Status, Undecodable:
+		return true
+	}
+	return false
+}
+
 // err is what the caller's decision ends with: an outage, and whose fault.
 func (f *failure) err() *authn.Error {
 	e := authn.Unavailable(authn.ReviewFailed, "%s", f)

@@ -35,6 +35,8 @@ type outage struct {
 	// waiting is the last token that was turned away: a probe that somebody has
 	// a use for.
 	waiting string
+	// answered is when the last answer came.
+	answered time.Time
 }
 
 func newOutage(log *zap.Logger) outage {
@@ -77,11 +79,26 @@ func (o *outage) begin(f *failure) {
 func (o *outage) end() {
 	o.mu.Lock()
 	away, since := o.cause != nil, o.since
-	o.cause, o.waiting = nil, ""
+	o.cause, o.waiting, o.answered = nil, "", time.Now()
 	o.mu.Unlock()
 	if away {
 		o.log.Info("the API server answers again", zap.Duration("after", time.Since(since)))
 	}
+}
+
+// answeredSince reports whether an answer has come since t.
+func (o *outage) answeredSince(t time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.answered.After(t)
+}
+
+// hangs reports whether an outage began with a call that hangs, which may be
+// that one token's doing.
+func (o *outage) hangs() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause != nil && o.cause.result == Timeout
 }
 
 // pause is how long to wait before the next probe. A quarter of it is left to
@@ -111,6 +128,9 @@ func (r *Reviewer) Run(ctx context.Context) error {
 			return nil
 		case <-r.outage.began:
 		}
+		if own := r.ownToken(); own != "" && r.outage.hangs() {
+			r.review(ctx, own, time.Now(), false)
+		}
 		for probes := 0; ; probes++ {
 			select {
 			case <-ctx.Done():
@@ -131,13 +151,11 @@ func (r *Reviewer) Run(ctx context.Context) error {
 // others. Any answer ends the outage, a no as well as a yes; the answer itself
 // is nobody's and is dropped.
 func (r *Reviewer) probe(ctx context.Context, token string, nth int) {
-	if r.o.OwnToken != nil && (token == "" || nth%2 == 1) {
-		if own, err := r.o.OwnToken(); err == nil {
-			token = own
-		}
+	if own := r.ownToken(); own != "" && (token == "" || nth%2 == 1) {
+		token = own
 	}
 	if token != "" {
-		r.review(ctx, token)
+		r.review(ctx, token, time.Now(), false)
 	}
 }
 

@@ -121,7 +121,10 @@ func TestProbes(t *testing.T) {
 			for i, p := range probes {
 				gap := p.at.Sub(last)
 				least, most := minProbe, maxProbe+reviewTimeout
-				if i > 3 {
+				switch {
+				case i == 0 && name == "hang":
+					least = 0 // our own token at once: it may be the caller's that hangs
+				case i > 4:
 					least = 4 * time.Second
 				}
 				if gap < least || gap > most {

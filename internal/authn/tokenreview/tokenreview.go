@@ -108,11 +108,12 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (authn.Identi
 	if err := r.outage.refuse(token); err != nil {
 		return authn.Identity{}, err
 	}
-	v, failure := r.review(ctx, token)
+	since := time.Now()
+	v, failure := r.review(ctx, token, since, true)
 	if failure != nil && failure.again {
 		select {
 		case <-time.After(minPause + rand.N(maxPause-minPause)):
-			v, failure = r.review(ctx, token)
+			v, failure = r.review(ctx, token, since, false)
 		case <-ctx.Done():
 		}
 	}
@@ -151,16 +152,19 @@ type verdict struct {
 }
 
 // review makes one call. Any answer ends an outage, and no answer begins one,
-// even before the call is over.
-func (r *Reviewer) review(ctx context.Context, token string) (verdict, *failure) {
-	status, failure := r.timed(ctx, token)
+// even before the call is over; unless others got answers since, or retry says
+// that there will be a second call where that makes sense.
+func (r *Reviewer) review(ctx context.Context, token string, since time.Time, retry bool) (verdict, *failure) {
+	status, failure := r.timed(ctx, token, since)
 	if failure != nil {
 		if failure.result == Unauthorized {
 			r.o.Rejected()
 		}
 		if ctx.Err() == nil {
-			r.outage.begin(failure)
 			r.o.Observe(failure.result)
+			if !(retry && failure.again) && !r.alone(ctx, token, failure, since) {
+				r.outage.begin(failure)
+			}
 		} // else we were told to stop, which says nothing about the API server
 		return verdict{}, failure
 	}
@@ -175,14 +179,49 @@ func (r *Reviewer) review(ctx context.Context, token string) (verdict, *failure)
 }
 
 // timed bounds the call, and takes notice of one that hangs.
-func (r *Reviewer) timed(ctx context.Context, token string) (*authenticationv1.TokenReviewStatus, *failure) {
+func (r *Reviewer) timed(ctx context.Context, token string, since time.Time) (*authenticationv1.TokenReviewStatus, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
 	slow := time.AfterFunc(notice, func() {
-		r.outage.begin(&failure{result: Timeout, cause: fmt.Errorf("no answer within %v", notice)})
+		if !r.outage.answeredSince(since) {
+			r.outage.begin(&failure{result: Timeout, cause: fmt.Errorf("no answer within %v", notice)})
+		}
 	})
 	defer slow.Stop()
 	return r.ask(ctx, token)
+}
+
+// alone reports whether a failure is that of the one token: the API server has
+// answered about another since, or does so now about our own. Otherwise who
+// sends a token that it chokes on could have it count as away for everybody.
+func (r *Reviewer) alone(ctx context.Context, token string, f *failure, since time.Time) bool {
+	if !f.maybeToken() {
+		return false
+	}
+	if r.outage.answeredSince(since) {
+		return true
+	}
+	if _, away := r.outage.away(); away || f.result == Timeout {
+		return false // Run asks: nobody is to wait for a second call that hangs
+	}
+	own := r.ownToken()
+	if own == "" || own == token {
+		return false
+	}
+	_, f = r.review(ctx, own, time.Now(), false)
+	return f == nil
+}
+
+// ownToken returns our own token, or "" where there is none.
+func (r *Reviewer) ownToken() string {
+	if r.o.OwnToken == nil {
+		return ""
+	}
+	own, err := r.o.OwnToken()
+	if err != nil {
+		return ""
+	}
+	return own
 }
 
 // judge takes a yes for a yes only if it names a real user and an audience of
