@@ -36,12 +36,25 @@ func (m *Mappings) Identity(c *jwt.Claims) (authn.Identity, error) {
 		return authn.Identity{}, err
 	}
 	for _, name := range append([]string{id.Subject}, id.Groups...) {
-		if strings.HasPrefix(name, reserved) {
+		if isReserved(name) {
 			return authn.Identity{}, authn.Refuse(authn.Claims, "the issuer gives a name that begins with %q", reserved)
 		}
 	}
 	id.Extra = credentialID(c)
 	return id, nil
+}
+
+// isReserved reports whether name, or what follows a comma in it, is the
+// cluster's to give. To HTTP a list on one line and a line for each are the same
+// (RFC 9110 section 5.3), so an app may take a name with a comma for two, and the
+// second has no prefix.
+func isReserved(name string) bool {
+	for part := range strings.SplitSeq(name, ",") {
+		if strings.HasPrefix(strings.TrimSpace(part), reserved) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Mappings) names(c *jwt.Claims) (id authn.Identity, err error) {
