@@ -80,6 +80,10 @@ func (a Address) collides(b Address) bool {
 	if aport != bport || aport == "0" {
 		return false
 	}
+	if strings.EqualFold(ahost, "localhost") || strings.EqualFold(bhost, "localhost") {
+		// The name may stand for any loopback address.
+		return isLoopback(ahost) && isLoopback(bhost) || isAny(ahost) || isAny(bhost)
+	}
 	return ahost == bhost || isAny(ahost) || isAny(bhost)
 }
 
