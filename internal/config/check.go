@@ -99,7 +99,14 @@ func (l *loader) checkUpstream() {
 }
 
 func (l *loader) checkModes() {
-	if c := l.config; c.Mode == TokenReview && c.WhenUnavailable == ServeVerified {
+	c := l.config
+	if c.WhenUnavailable != ServeVerified {
+		return
+	}
+	switch c.Mode {
+	case Hybrid:
+		l.warn(l.at("when-unavailable"), "while the API server is away, a token that was revoked is good until it expires")
+	case TokenReview:
 		l.fail(l.at("when-unavailable"), "in mode tokenreview nothing is verified here, so nothing could be served: write serve-confirmed or fail, or --mode hybrid")
 	}
 }
@@ -116,8 +123,10 @@ func (l *loader) checkIssuers() {
 
 func (l *loader) checkPeers() {
 	for _, p := range l.config.TrustedPeers {
-		if p.Bits() == 0 {
-			l.warn(l.at("trusted-peers"), "%s is everybody: any caller can choose the address that the app sees", p)
+		// The widest networks that anybody owns, 10.0.0.0/8 and fc00::/7, are
+		// narrower than what is warned of.
+		if p.Bits() < 7 {
+			l.warn(l.at("trusted-peers"), "%s is nearly everybody: any caller can choose the address that the app sees", p)
 		}
 	}
 }

@@ -208,7 +208,11 @@ func TestWarnings(t *testing.T) {
 		{"--upstream=https://10.0.0.1:80", ""},
 		{"--upstream=h2c://[::1]:80", ""},
 		{"--upstream=unix:///app.sock", ""},
-		{"--trusted-peers=::/0", "--trusted-peers: ::/0 is everybody"},
+		{"--trusted-peers=::/0", "--trusted-peers: ::/0 is nearly everybody"},
+		{"--trusted-peers=128.0.0.0/1", "--trusted-peers: 128.0.0.0/1 is nearly everybody"},
+		{"--trusted-peers=fc00::/7", ""},
+		{"--when-unavailable=serve-verified", "--when-unavailable: while the API server is away"},
+		{"--when-unavailable=fail", ""},
 		{"--trusted-peers=10.0.0.0/8", ""},
 	} {
 		config, err := Load(append(good[:len(good):len(good)], c.flag))

@@ -88,14 +88,14 @@ func (l *loader) checkRoutes() {
 }
 
 // warnHole speaks of a path that needs a token inside a public one. The app may
-// answer to more spellings of the path than the one that the rule knows.
+// answer to more names of the path than the spellings that the gate knows.
 func (l *loader) warnHole(r route, later []route) {
 	if r.Public {
 		return
 	}
 	for _, p := range later {
 		if p.Public && matches(p.Path, r.Path) {
-			l.warn(r.where, "only this spelling of %s needs a token: what the app also takes for it (other case, %%-escapes, ;parameters) is public by %s; better list the public paths one by one", r.Path, p.Path)
+			l.warn(r.where, "%s needs a token, and so do its other spellings (other case, %%-escapes, ;parameters), but whatever else the app takes for it is public by %s; better list the public paths one by one", r.Path, p.Path)
 			return
 		}
 	}
