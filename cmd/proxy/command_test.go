@@ -46,7 +46,7 @@ func TestExitCodes(t *testing.T) {
 		{good, 0, "", "", true},
 		{good + " --mode=oidc", 1, "", "sallyport serve: broken\n", true},
 		{good + " --check", 0, "the configuration is valid\n", "", false},
-		{good + " --check --trusted-peers=0.0.0.0/0", 0, "valid", "warning: --trusted-peers: 0.0.0.0/0 is everybody", false},
+		{good + " --check --trusted-peers=0.0.0.0/0", 0, "valid", "warning: --trusted-peers: 0.0.0.0/0 is nearly everybody", false},
 		{good + " --check --mode=x", 2, "", "sallyport serve: one thing has to be written differently:\n  --mode: ", false},
 		{"serve", 2, "", "sallyport serve: 2 things have to be written differently:\n  --audience: ", false},
 		{"serve --help", 0, "Usage: sallyport serve", "", false},
