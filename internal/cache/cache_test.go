@@ -269,6 +269,17 @@ func TestEndsDuringTheWait(t *testing.T) {
 	}
 }
 
+// A mark that was left behind keeps nobody from asking again.
+func TestMarkLeftBehind(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
+		want(t, c, "t", nil, 0)
+		c.proven.get(c.hash.key("t")).recheck.Store(time.Now().UnixNano())
+		time.Sleep(time.Minute)
+		next.delay = time.Second
+		want(t, c, "t", nil, time.Second)
+	})
+}
+
 func TestSaysWhoIsKnown(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
 		want(t, c, "t", nil, 0)

@@ -59,6 +59,18 @@ func (e *entry) stands(now time.Time) bool {
 	return now.Before(e.id.Expires) && e.id.Proof.Stands()
 }
 
+// begin marks a recheck as under way, and returns when it was begun: now, unless
+// somebody was first. A mark that is older than any decision may last was set
+// just as a recheck ended, and means nothing.
+func (e *entry) begin(now time.Time) time.Time {
+	n := e.recheck.Load()
+	if begun := time.Unix(0, n); n != 0 && now.Sub(begun) <= decisionTimeout {
+		return begun
+	}
+	e.recheck.CompareAndSwap(n, now.UnixNano())
+	return now
+}
+
 // known decides about a token that was proven before. Not ok means that the
 // entry is no longer worth anything, and the token has to be examined anew.
 func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id authn.Identity, source Source, err error, ok bool) {
@@ -73,7 +85,7 @@ func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id au
 	}
 	if age < e.interval {
 		// In the last fifth one request starts the recheck, and nobody waits.
-		if e.recheck.CompareAndSwap(0, now.UnixNano()) {
+		if begun := e.begin(now); begun.Equal(now) {
 			c.ask(ctx, k, token, e)
 		}
 		return e.id, FromCache, nil, true
@@ -93,13 +105,7 @@ func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id au
 // somebody first asked, so that only those wait who come before anybody could
 // know of a hang.
 func (c *Cache) recheck(ctx context.Context, k key, token string, e *entry, now time.Time) (authn.Identity, Source, error) {
-	begun := now
-	if !e.recheck.CompareAndSwap(0, now.UnixNano()) {
-		if n := e.recheck.Load(); n != 0 {
-			begun = time.Unix(0, n)
-		}
-	}
-	timer := time.NewTimer(recheckWait - now.Sub(begun))
+	timer := time.NewTimer(recheckWait - now.Sub(e.begin(now)))
 	defer timer.Stop()
 	return c.wait(ctx, c.ask(ctx, k, token, e), timer.C)
 }
