@@ -73,7 +73,7 @@ func apiAudience(ctx context.Context, t *take) error {
 
 func forged(ctx context.Context, t *take) error {
 	// A key of its own makes a stranger of it, whatever it calls itself.
-	stranger, err := minicluster.New(minicluster.Options{})
+	stranger, err := minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(2, 1)})
 	if err != nil {
 		return err
 	}

@@ -100,8 +100,9 @@ func (w *world) background(f func(context.Context)) {
 
 func (w *world) openCluster() (err error) {
 	// A real API server remembers for 10 s whom it said yes to. Without that,
-	// what the gate adds to it can be seen.
-	if w.cluster, err = minicluster.New(minicluster.Options{CacheTTL: -1}); err != nil {
+	// what the gate adds to it can be seen. The second key is for rotating: it
+	// takes a moment to make, and a scene has none to lose.
+	if w.cluster, err = minicluster.New(minicluster.Options{CacheTTL: -1, Keys: minicluster.SharedKeys(0, 2)}); err != nil {
 		return err
 	}
 	if w.server, err = w.cluster.Serve(); err != nil {
