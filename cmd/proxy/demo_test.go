@@ -15,7 +15,7 @@ import (
 )
 
 // table is a row of the demo's summary: number, scene, what else, verdict.
-var table = regexp.MustCompile(`(?m)^ ?(\d+)  (\S.*?)  .*\d\.\ds  (ok|WRONG)$`)
+var table = regexp.MustCompile(`(?m)^ ?(\d+)  (\S.*?)  .*\d\.\ds +(ok|WRONG)$`)
 
 // verdicts reads the summary.
 func verdicts(out string) map[string]string {

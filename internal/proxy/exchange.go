@@ -111,12 +111,15 @@ func (p *proxy) record(x *exchange) {
 	if ce == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 6)
+	fields := make([]zap.Field, 0, 7)
 	fields = append(fields,
 		zap.Int("code", x.code),
 		zap.String("reason", string(x.reason)),
 		zap.String("method", shorten(x.in.Method)),
 		zap.String("path", shorten(x.target.path)))
+	if x.peer.IsValid() { // a unix socket's other end has no address
+		fields = append(fields, zap.Stringer("peer", x.peer))
+	}
 	if x.identity.Subject != "" {
 		fields = append(fields, zap.String("subject", x.identity.Subject))
 	}

@@ -356,7 +356,7 @@ func TestLog(t *testing.T) {
 			t.Fatalf("%d lines: %v", len(entries), entries)
 		}
 		f := entries[0].ContextMap()
-		if entries[0].Level != tc.level || f["path"] != tc.path || f["reason"] != tc.reason || f["subject"] != tc.subject || f["method"] != "GET" {
+		if entries[0].Level != tc.level || f["path"] != tc.path || f["reason"] != tc.reason || f["subject"] != tc.subject || f["method"] != "GET" || f["peer"] != "127.0.0.1" {
 			t.Errorf("%.40q: %v %v", tc.request, entries[0].Level, f)
 		}
 	}
