@@ -167,6 +167,13 @@ func (c *counter) InFlight(d int) {
 	c.inFlight += d
 }
 
+// now is how many requests are in flight.
+func (c *counter) now() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inFlight
+}
+
 func (c *counter) Request(code int, reason authn.Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

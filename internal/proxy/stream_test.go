@@ -90,8 +90,8 @@ func TestWebSocket(t *testing.T) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	if r.seen.inFlight != 1 {
-		t.Errorf("%d in flight, want the open tunnel", r.seen.inFlight)
+	if n := r.seen.now(); n != 1 {
+		t.Errorf("%d in flight, want the open tunnel", n)
 	}
 	conn.Close()
 	if got := r.last(t, 1); got != (outcome{101, authn.OK}) {
