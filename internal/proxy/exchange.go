@@ -72,9 +72,9 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 		p.fail(w, x, &failure{reason: authn.Internal, detail: "panic"})
 	}
 	x.dropBody(w)
+	p.record(x)
 	p.observer.InFlight(-1)
 	p.observer.Request(x.code, x.reason)
-	p.record(x)
 	if x.abort {
 		panic(http.ErrAbortHandler)
 	}
