@@ -1,4 +1,4 @@
-# docker build -t sallyport:dev .
+# docker build -t sallyport:dev . (with BuildKit: RUN --mount, BUILDPLATFORM)
 #
 # amd64 and arm64 are cross-compiled on the machine that builds:
 #   docker buildx build --platform linux/amd64,linux/arm64 -t NAME .
