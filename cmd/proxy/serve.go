@@ -25,11 +25,19 @@ func serveCommand(gate func(context.Context, *config.Config) error) command {
 			case err != nil:
 				return err
 			}
+			files := c.CheckFiles()
 			if !c.Check {
+				// The gate's log tells the warnings.
+				if files != nil {
+					return files
+				}
 				return gate(ctx, c)
 			}
 			for _, w := range c.Warnings {
 				fmt.Fprintf(s.err, "warning: %s\n", w)
+			}
+			if files != nil {
+				return files
 			}
 			fmt.Fprintln(s.out, "the configuration is valid")
 			return nil

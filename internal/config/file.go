@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"strings"
@@ -58,11 +57,7 @@ func (l *loader) readFile(name string, read func(string) ([]byte, error)) {
 	}
 	data, err := read(name)
 	if err != nil {
-		var cause *fs.PathError
-		if errors.As(err, &cause) {
-			err = cause.Err
-		}
-		l.fail("--config", "%s cannot be read (%v): write the name of a file that can", name, err)
+		l.fail("--config", "%s cannot be read (%v): write the name of a file that can", name, cause(err))
 		return
 	}
 	if len(data) > maxFile {
