@@ -45,8 +45,12 @@ func run(ctx context.Context, table []command, args []string, s streams) int {
 		fmt.Fprint(s.out, overview(table))
 		return exitOK
 	}
+	name := args[0]
+	if name == "--version" {
+		name = "version" // as most programs have it
+	}
 	for _, c := range table {
-		if c.name == args[0] {
+		if c.name == name {
 			return report(c.name, c.run(ctx, args[1:], s), s)
 		}
 	}

@@ -56,6 +56,7 @@ func TestExitCodes(t *testing.T) {
 		{"serve --help", 0, "Usage: sallyport serve", "", false},
 		{"serve --help=all", 0, "  --trusted-peers", "", false},
 		{"version", 0, "sallyport ", "", false},
+		{"--version", 0, "sallyport ", "", false},
 		{"version --help", 0, "Usage: sallyport version", "", false},
 		{"version now", 2, "", `"now" is not a flag`, false},
 		{"echo --help", 0, "--listen", "", false},
