@@ -124,7 +124,7 @@ var pathSettings = []setting{
 		help: "paths with //, dot segments or encoded slashes: refuse, or forward those that come with a good token",
 		set:  one(func(c *Config) *bool { return &c.ForwardOddPaths }, parseOddPaths)},
 	{flag: "trusted-peers", field: "trustedPeers", value: "CIDR", group: groupPaths, repeat: true,
-		help: "networks whose X-Forwarded-*, Forwarded and X-Real-Ip are kept and extended",
+		help: "networks or addresses whose X-Forwarded-*, Forwarded and X-Real-Ip are kept and extended",
 		set:  list(func(c *Config) *[]netip.Prefix { return &c.TrustedPeers }, peer)},
 }
 
