@@ -95,7 +95,7 @@ func (l *loader) warnHole(r route, later []route) {
 	}
 	for _, p := range later {
 		if p.Public && matches(p.Path, r.Path) {
-			l.warn(r.where, "%s needs a token, and so do its other spellings (other case, %%-escapes, ;parameters), but whatever else the app takes for it is public by %s; better list the public paths one by one", r.Path, p.Path)
+			l.warn(r.where, "%s needs a token, and so do its other spellings (other case, %%-escapes, ;parameters, a slash at the end), but whatever else the app takes for it is public by %s; better list the public paths one by one", r.Path, p.Path)
 			return
 		}
 	}

@@ -143,7 +143,7 @@ func levelOf(x *exchange) zapcore.Level {
 }
 
 // maxLogged is enough to tell requests apart. A path may be as long as all
-// headers together, which by default is 1 MiB.
+// headers together.
 const maxLogged = 256
 
 func shorten(s string) string {
