@@ -1,0 +1,88 @@
+// Package box runs this program again in namespaces of its own: processes,
+// mounts, network, host name. All that is started, mounted, routed or filtered
+// in there ends with its first process, however that ends: a kubelet's mounts,
+// containerd's shims and kube-proxy's rules need nobody to undo them. And two
+// boxes at once know nothing of each other.
+//
+// It needs root. What it cannot take away is control groups, which have no
+// namespace where version 1 is in use: see Remove.
+package box
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// The environment variable that tells a program where it is: unset outside,
+// then the first process of the box, then the program itself.
+const stage = "SALLYPORT_E2E_BOX"
+
+const (
+	first  = "first"
+	inside = "inside"
+)
+
+// Inside tells whether this process is in a box already. A program calls it
+// first of all: it does not return in the box's first process.
+func Inside() bool {
+	switch os.Getenv(stage) {
+	case inside:
+		return true
+	case first:
+		code, err := settle()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "box:", err)
+			code = 1
+		}
+		os.Exit(code)
+	}
+	return false
+}
+
+// Run runs this program again, with the same arguments, in a new box whose
+// temporary folder is dir and whose cgroups are named after it. It returns the
+// program's exit code when nothing of the box is left running. An interrupt ends
+// the box at once, as does the end of the process that called Run.
+func Run(dir string, env ...string) (int, error) {
+	// The kernel kills the box when the thread ends that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(interrupts)
+
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(append(os.Environ(), env...), stage+"="+first)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET |
+			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Pdeathsig: syscall.SIGKILL,
+		// A terminal's interrupt is for us alone to act on.
+		Setpgid: true,
+	}
+	if err := makeCgroups(filepath.Base(dir)); err != nil {
+		return 1, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 1, fmt.Errorf("new namespaces: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	select {
+	case <-done:
+		return cmd.ProcessState.ExitCode(), nil
+	case s := <-interrupts:
+		// The kernel ends everything in there before it lets us see the end of
+		// the first process.
+		cmd.Process.Kill()
+		<-done
+		return 1, fmt.Errorf("ended by signal: %v", s)
+	}
+}
