@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"sallyport/e2e/caller"
+)
+
+// client follows no redirects: nothing that is called here should send any.
+var client = http.Client{
+	Timeout:       15 * time.Second, // more than the gate takes for any answer
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// send sends one request. It returns the token's fingerprint too.
+func send(ctx context.Context, req caller.Request) (a caller.Answer, used string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, req.URL, nil)
+	if err != nil {
+		return caller.Answer{Error: err.Error()}, ""
+	}
+	r.Header.Set("Accept", "application/json")
+	token := req.Token
+	if req.TokenFile != "" {
+		data, err := os.ReadFile(req.TokenFile)
+		if err != nil {
+			return caller.Answer{Error: err.Error()}, ""
+		}
+		token = string(data)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+		used = fingerprint(token)
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return caller.Answer{Error: err.Error()}, used
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	a = caller.Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	if err != nil {
+		a.Error = err.Error()
+	}
+	return a, used
+}
+
+func fingerprint(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:4])
+}
+
+// describe tells of the token in a file.
+func describe(file string) (caller.Token, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return caller.Token{}, err
+	}
+	parts := strings.Split(string(data), ".")
+	if len(parts) != 3 {
+		return caller.Token{}, errors.New("no JWT")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return caller.Token{}, err
+	}
+	var claims struct {
+		IssuedAt int64 `json:"iat"`
+		Expires  int64 `json:"exp"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return caller.Token{}, err
+	}
+	return caller.Token{
+		Fingerprint: fingerprint(string(data)),
+		Issued:      time.Unix(claims.IssuedAt, 0),
+		Expires:     time.Unix(claims.Expires, 0),
+	}, nil
+}
