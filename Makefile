@@ -6,7 +6,7 @@ IMAGE    ?= sallyport:dev
 BUILDER  ?= docker
 FUZZTIME ?= 30s
 
-.PHONY: help build test race lint fuzz demo image ci clean
+.PHONY: help build test race lint fuzz demo e2e image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,11 +35,14 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo
 
+e2e: ## the tests on a real Kubernetes that they start (as root), or those that RUN names
+	go -C e2e test -v -count=1 -timeout 25m -run '$(RUN)' ./scenarios
+
 image: ## the container image, as IMAGE (sallyport:dev), with BUILDER (docker)
 	$(BUILDER) build --build-arg VERSION='$(VERSION)' -t '$(IMAGE)' .
 
 ci: ## everything that must pass before a change lands
 	.ci/run
 
-clean: ## remove what make build left
-	rm -rf bin
+clean: ## remove what make build and make e2e left
+	rm -rf bin e2e/bin
