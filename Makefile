@@ -9,7 +9,7 @@ FUZZTIME ?= 30s
 .PHONY: help build test race lint fuzz demo e2e image ci clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the stripped binary, as bin/sallyport
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sallyport ./cmd/proxy
@@ -35,7 +35,7 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo
 
-e2e: ## the tests on a real Kubernetes that they start (as root), or those that RUN names
+e2e: ## the tests on a real Kubernetes that they start; as root; RUN names some
 	go -C e2e test -v -count=1 -timeout 25m -run '$(RUN)' ./scenarios
 
 image: ## the container image, as IMAGE (sallyport:dev), with BUILDER (docker)

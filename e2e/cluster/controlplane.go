@@ -9,8 +9,8 @@ import (
 // Issuer is the first issuer of the cluster's service account tokens.
 const Issuer = "https://kubernetes.default.svc.cluster.local"
 
-// identities makes the certificates, the key of the service accounts' tokens,
-// and a kubeconfig for each client.
+// identities makes the certificates, the key of the service accounts' tokens, a
+// kubeconfig for each client, and the policy of the audit log.
 func (c *Cluster) identities() error {
 	ca, err := newAuthority(c.path("pki"))
 	if err != nil {
@@ -36,6 +36,9 @@ func (c *Cluster) identities() error {
 		if err := c.writeKubeconfig(name); err != nil {
 			return err
 		}
+	}
+	if err := os.WriteFile(c.path("audit.yaml"), []byte(auditPolicy), 0o644); err != nil {
+		return err
 	}
 	return newSigningKey(ca.path("accounts.key"))
 }
@@ -76,12 +79,29 @@ func (c *Cluster) apiServer() *Process {
 		"--tls-cert-file="+pki("apiserver.crt"), "--tls-private-key-file="+pki("apiserver.key"),
 		"--client-ca-file="+pki("ca.crt"),
 		"--kubelet-client-certificate="+pki("apiserver.crt"), "--kubelet-client-key="+pki("apiserver.key"),
+		"--kubelet-preferred-address-types=InternalIP", // there is no DNS for the node's name
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range="+serviceRange,
 		"--service-account-issuer="+Issuer,
 		"--service-account-key-file="+pki("accounts.key.pub"),
-		"--service-account-signing-key-file="+pki("accounts.key"))
+		"--service-account-signing-key-file="+pki("accounts.key"),
+		"--audit-policy-file="+c.path("audit.yaml"), "--audit-log-path="+c.AuditLog())
 }
+
+// auditPolicy has a line written for each TokenReview: who asked, and with which
+// token of theirs, by its id. Not what was asked, which has a token in it.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  resources: [{group: authentication.k8s.io, resources: [tokenreviews]}]
+- level: None
+`
+
+// AuditLog returns the path of the API server's log of TokenReviews: a JSON
+// object a line.
+func (c *Cluster) AuditLog() string { return c.path(Logs, "audit.log") }
 
 func (c *Cluster) controllerManager() *Process {
 	return c.process("kube-controller-manager", c.program("kube-controller-manager"),

@@ -1,0 +1,118 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/e2e/caller"
+	"sallyport/e2e/cluster"
+	"sallyport/e2e/wait"
+	"sallyport/internal/authn"
+)
+
+// Given the example from deploy/ and a caller's pod,
+// when it calls with each of the tokens that a pod can have,
+// then the one that the kubelet projects for our audience opens the gate, and
+// each other is refused for its own reason.
+func TestCallers(t *testing.T) {
+	g, c := deploy(t), newCaller(t)
+	for _, tt := range []struct {
+		name   string
+		send   caller.Request
+		reason authn.Reason
+	}{
+		{"another-audience", caller.Request{TokenFile: otherToken}, authn.Audience},
+		{"default", caller.Request{TokenFile: defaultToken}, authn.Audience},
+		{"ours-and-the-api-server's", caller.Request{Token: c.request(t, gateAudience, cluster.Issuer)}, authn.APIAudience},
+		{"legacy", caller.Request{TokenFile: legacyToken}, authn.Legacy},
+		{"none", caller.Request{}, authn.Missing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := "/" + c.pod.Namespace + "/" + tt.name
+			before := g.metric(t, "sallyport_requests_total", `code="401"`, reasonLabel(tt.reason))
+			tt.send.URL = g.service + path
+			a := c.call(t, tt.send)
+			if a.Status != http.StatusUnauthorized || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer ") {
+				t.Errorf("answer: %v, want 401 and a challenge", a)
+			}
+			if strings.Contains(string(a.Body), "identity") {
+				t.Error("the app has answered")
+			}
+			g.tells(t, path, tt.reason)
+			if g.metric(t, "sallyport_requests_total", `code="401"`, reasonLabel(tt.reason)) <= before {
+				t.Errorf("the metrics do not count it as %s", tt.reason)
+			}
+		})
+	}
+	t.Run("for us", func(t *testing.T) {
+		a := c.call(t, caller.Request{URL: g.service + "/let-through?q=1", TokenFile: ownToken})
+		if a.Status != http.StatusOK {
+			t.Fatalf("answer: %v", a)
+		}
+		sawIdentity(t, a.Body, c)
+	})
+}
+
+// sawIdentity checks what the app saw of the caller.
+func sawIdentity(t *testing.T, body []byte, c *callingPod) {
+	t.Helper()
+	var saw struct {
+		Target        string
+		Authorization bool
+		Identity      http.Header
+	}
+	if err := json.Unmarshal(body, &saw); err != nil {
+		t.Fatalf("the app's answer: %v: %s", err, body)
+	}
+	if saw.Target != "/let-through?q=1" || saw.Authorization {
+		t.Errorf("the app saw %+v", saw)
+	}
+	extra := "X-Remote-Extra-Authentication.kubernetes.io%2f"
+	namespace := c.pod.Namespace
+	for name, want := range map[string][]string{
+		"X-Remote-User":    {"system:serviceaccount:" + namespace + ":caller"},
+		"X-Remote-Uid":     {string(c.account.UID)},
+		"X-Remote-Group":   {"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+		extra + "pod-Name": {c.pod.Name},
+		extra + "pod-Uid":  {string(c.pod.UID)},
+	} {
+		if got := header(saw.Identity, name); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q; of %q", name, got, want, slices.Sorted(maps.Keys(saw.Identity)))
+		}
+	}
+}
+
+// header finds a header by its name in any case.
+func header(h http.Header, name string) []string {
+	for k, v := range h {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return nil
+}
+
+// tells waits until the log has one line about the path, with this reason. The
+// line is written when the answer has been.
+func (g *gate) tells(t *testing.T, path string, reason authn.Reason) {
+	t.Helper()
+	err := wait.For(t.Context(), "the log line", 5*time.Second, func(context.Context) error {
+		lines := g.logged(t, func(line map[string]any) bool { return line["path"] == path })
+		if len(lines) != 1 || lines[0]["reason"] != string(reason) {
+			return fmt.Errorf("lines about %s: %v, want reason %s", path, lines, reason)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func reasonLabel(r authn.Reason) string { return fmt.Sprintf("reason=%q", r) }
