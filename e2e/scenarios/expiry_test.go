@@ -1,0 +1,53 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"sallyport/e2e/caller"
+	"sallyport/e2e/wait"
+	"sallyport/internal/authn"
+)
+
+// leeway is what --leeway grants by default, and Kubernetes too.
+const leeway = time.Minute
+
+// Given a caller that keeps a token which lives 20 s, signed with the cluster's
+// own key and bound to the caller's real pod,
+// when the token and the leeway are over,
+// then it is refused as expired, and not earlier.
+func TestExpiry(t *testing.T) {
+	t.Parallel() // it mostly waits
+	g, c := deploy(t), newCaller(t)
+	expires := time.Now().Add(20 * time.Second).Truncate(time.Second)
+	request := caller.Request{URL: g.service + "/", Token: c.sign(t, expires)}
+	if a := c.call(t, request); a.Status != http.StatusOK {
+		t.Fatalf("a fresh token: %v", a)
+	}
+	// More than a decision takes, and the clocks are the same.
+	const margin = 3 * time.Second
+	end := expires.Add(leeway)
+	err := wait.For(t.Context(), "the token's end", time.Until(end.Add(margin)), func(context.Context) error {
+		a := c.call(t, request)
+		switch now := time.Now(); {
+		case a.Status == http.StatusOK:
+			return fmt.Errorf("good for %.0f s more", time.Until(end).Seconds())
+		case a.Status != http.StatusUnauthorized:
+			return wait.Stop(fmt.Errorf("answer: %v", a))
+		case now.Before(end):
+			return wait.Stop(fmt.Errorf("refused %v too early: %v", end.Sub(now), a))
+		default:
+			t.Logf("refused %v after its end and the leeway", now.Sub(end).Round(time.Millisecond))
+			return nil
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/" + c.pod.Namespace + "/expired"
+	c.call(t, caller.Request{URL: g.service + path, Token: request.Token})
+	g.tells(t, path, authn.Expired)
+}
