@@ -76,7 +76,7 @@ func (b *Builder) makeBase(ctx context.Context) error {
 	}
 	const dockerfile = `FROM scratch
 COPY . /
-ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOTOOLCHAIN=local GOPROXY=file:///modules GOSUMDB=off
+ENV HOME=/root PATH=/usr/local/go/bin:/bin GOPATH=/go GOTOOLCHAIN=local GOPROXY=file:///modules GOSUMDB=off
 `
 	return b.bud(ctx, root, dockerfile, base)
 }

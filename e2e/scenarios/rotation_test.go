@@ -23,6 +23,10 @@ const rotationTime = time.Minute
 // cores.
 const reviewTime = time.Minute
 
+// enough requests are some seconds' load, so that also what is late would be
+// seen.
+const enough = 1000
+
 // Given a caller that reads its token file for each request, and constant load,
 // when the kubelet is restarted, which then has new tokens made,
 // then no request fails while ours and the caller's are replaced, the metrics
@@ -37,12 +41,15 @@ func TestRotation(t *testing.T) {
 		Pause:   20 * time.Millisecond, // some hundred requests a second, which leaves two cores time for the rest
 	})
 
+	c.waitSent(t, enough) // with the old tokens
+
 	if err := world.cluster.Kubelet.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	c.waitRotated(t, before)
 	id := g.waitRotated(t, rotations, began)
 	reviewedWith(t, id)
+	c.waitSent(t, c.readLoad(t).Sent+enough) // with the new ones
 
 	tally := c.stopLoad(t)
 	t.Logf("%d requests in %.0f s, %d failed, with %d tokens of the caller's",
@@ -55,6 +62,20 @@ func TestRotation(t *testing.T) {
 	}
 	if n := g.metric(t, "sallyport_tokenreviews_total", `result="unauthorized"`); n != 0 {
 		t.Errorf("the API server has refused our own token %v times", n)
+	}
+}
+
+// waitSent waits until the load has sent n requests.
+func (c *callingPod) waitSent(t *testing.T, n int) {
+	t.Helper()
+	err := wait.For(t.Context(), "the load", time.Minute, func(context.Context) error {
+		if sent := c.readLoad(t).Sent; sent < n {
+			return fmt.Errorf("%d of %d requests sent", sent, n)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
