@@ -1,15 +1,16 @@
 # Short names for the commands in CONTRIBUTING.md. Nothing happens here that
 # those do not say.
 
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-IMAGE    ?= sallyport:dev
-BUILDER  ?= docker
-FUZZTIME ?= 30s
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMAGE     ?= sallyport:dev
+E2E_IMAGE ?= sallyport-e2e:dev
+BUILDER   ?= docker
+FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz demo e2e image ci clean
+.PHONY: help build test race lint fuzz demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the stripped binary, as bin/sallyport
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sallyport ./cmd/proxy
@@ -35,8 +36,21 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo
 
-e2e: ## the tests on a real Kubernetes that they start; as root; RUN names some
-	go -C e2e test -v -count=1 -timeout 25m -run '$(RUN)' ./scenarios
+# Said here, KUBECONFIG names the cluster to use. That of the shell does not
+# count: nobody's cluster is to be tested by accident.
+ifeq ($(origin KUBECONFIG),command line)
+E2E_ON = -kubeconfig='$(abspath $(KUBECONFIG))' -image='$(IMAGE)' -tools-image='$(E2E_IMAGE)'
+endif
+
+e2e: ## the tests on a real Kubernetes, their own (as root) or KUBECONFIG's; RUN names some
+	go -C e2e test -v -count=1 -timeout 25m -run '$(RUN)' ./scenarios -args $(E2E_ON)
+
+e2e-slow: ## those that take ten minutes and more
+	go -C e2e test -v -count=1 -timeout 40m -run '$(RUN)' ./scenarios -args -slow $(E2E_ON)
+
+e2e-image: ## the image with the tests' own programs, as E2E_IMAGE (sallyport-e2e:dev)
+	CGO_ENABLED=0 go -C e2e build -trimpath -o bin/ ./cmd/...
+	$(BUILDER) build -t '$(E2E_IMAGE)' -f e2e/Dockerfile e2e/bin
 
 image: ## the container image, as IMAGE (sallyport:dev), with BUILDER (docker)
 	$(BUILDER) build --build-arg VERSION='$(VERSION)' -t '$(IMAGE)' .

@@ -10,12 +10,14 @@ package box
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // The environment variable that tells a program where it is: unset outside,
@@ -44,11 +46,18 @@ func Inside() bool {
 	return false
 }
 
-// Run runs this program again, with the same arguments, in a new box whose
-// temporary folder is dir and whose cgroups are named after it. It returns the
-// program's exit code when nothing of the box is left running. An interrupt ends
-// the box at once, as does the end of the process that called Run.
-func Run(dir string, env ...string) (int, error) {
+// A Box is a run of this program in namespaces of its own.
+type Box struct {
+	Dir  string    // its folder; its control groups have the name of it, which must be nobody else's
+	Args []string  // the program's arguments
+	Env  []string  // beside this program's
+	Out  io.Writer // what it writes to standard output and error
+}
+
+// Run returns the program's exit code when nothing of the box is left running.
+// An interrupt ends the box at once, as does the end of the process that called
+// Run. Boxes may run at the same time.
+func (b Box) Run() (int, error) {
 	// The kernel kills the box when the thread ends that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -57,19 +66,10 @@ func Run(dir string, env ...string) (int, error) {
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(interrupts)
 
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(append(os.Environ(), env...), stage+"="+first)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET |
-			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
-		Pdeathsig: syscall.SIGKILL,
-		// A terminal's interrupt is for us alone to act on.
-		Setpgid: true,
-	}
-	if err := makeCgroups(filepath.Base(dir)); err != nil {
+	if err := makeCgroups(filepath.Base(b.Dir)); err != nil {
 		return 1, err
 	}
+	cmd := b.command()
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("new namespaces: %w", err)
 	}
@@ -85,4 +85,20 @@ func Run(dir string, env ...string) (int, error) {
 		<-done
 		return 1, fmt.Errorf("ended by signal: %v", s)
 	}
+}
+
+func (b Box) command() *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", b.Args...)
+	cmd.Env = append(append(os.Environ(), b.Env...), stage+"="+first)
+	cmd.Stdout, cmd.Stderr = b.Out, b.Out
+	// What it wrote has come by then; nothing is left that could write more.
+	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET |
+			syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		Pdeathsig: syscall.SIGKILL,
+		// A terminal's interrupt is for us alone to act on.
+		Setpgid: true,
+	}
+	return cmd
 }

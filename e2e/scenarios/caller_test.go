@@ -9,10 +9,8 @@ import (
 
 	authv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/rest"
 
 	"sallyport/e2e/caller"
 	"sallyport/e2e/wait"
@@ -99,7 +97,8 @@ func callerPod() *corev1.Pod {
 			ServiceAccountName: "caller",
 			Containers: []corev1.Container{{
 				Name:            "caller",
-				Image:           callerImage,
+				Image:           *toolsImage,
+				Command:         []string{"/caller"},
 				ImagePullPolicy: corev1.PullIfNotPresent,
 				ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
 					HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(caller.Port)}}},
@@ -123,32 +122,32 @@ func callerPod() *corev1.Pod {
 // call sends one request.
 func (c *callingPod) call(t *testing.T, req caller.Request) (a caller.Answer) {
 	t.Helper()
-	c.do(t, world.client.CoreV1().RESTClient().Post(), "call", req, &a)
+	c.do(t, "POST", "call", req, &a)
 	return a
 }
 
 func (c *callingPod) startLoad(t *testing.T, l caller.Load) {
 	t.Helper()
-	c.do(t, world.client.CoreV1().RESTClient().Post(), "load", l, nil)
+	c.do(t, "POST", "load", l, nil)
 }
 
 // readLoad tells how the load goes that is under way.
 func (c *callingPod) readLoad(t *testing.T) (tally caller.Tally) {
 	t.Helper()
-	c.do(t, world.client.CoreV1().RESTClient().Get(), "load", nil, &tally)
+	c.do(t, "GET", "load", nil, &tally)
 	return tally
 }
 
 func (c *callingPod) stopLoad(t *testing.T) (tally caller.Tally) {
 	t.Helper()
-	c.do(t, world.client.CoreV1().RESTClient().Delete(), "load", nil, &tally)
+	c.do(t, "DELETE", "load", nil, &tally)
 	return tally
 }
 
 // token tells of the token that is in a file now.
 func (c *callingPod) token(t *testing.T, file string) (token caller.Token) {
 	t.Helper()
-	c.do(t, world.client.CoreV1().RESTClient().Get().Param("file", file), "token", nil, &token)
+	c.do(t, "POST", "token", file, &token)
 	return token
 }
 
@@ -167,21 +166,12 @@ func (c *callingPod) request(t *testing.T, audiences ...string) string {
 	return r.Status.Token
 }
 
-// do talks to the pod through the API server.
-func (c *callingPod) do(t *testing.T, r *rest.Request, path string, in, out any) {
+// do talks to the pod.
+func (c *callingPod) do(t *testing.T, method, path string, in, out any) {
 	t.Helper()
-	r = r.Namespace(c.pod.Namespace).Resource("pods").Name(fmt.Sprintf("%s:%d", c.pod.Name, caller.Port)).
-		SubResource("proxy").Suffix(path)
-	if in != nil {
-		body, err := json.Marshal(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r = r.Body(body)
-	}
-	data, err := r.DoRaw(t.Context())
+	data, err := world.ask(t.Context(), method, &c.pod, caller.Port, path, in)
 	if err != nil {
-		t.Fatalf("caller, %s: %v %s (%s)", path, err, data, apierrors.ReasonForError(err))
+		t.Fatalf("caller, %s: %v: %s", path, err, data)
 	}
 	if out != nil {
 		if err := json.Unmarshal(data, out); err != nil {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"sallyport/e2e/caller"
-	"sallyport/e2e/cluster"
 	"sallyport/e2e/wait"
 	"sallyport/internal/authn"
 )
@@ -22,6 +21,7 @@ import (
 // then the one that the kubelet projects for our audience opens the gate, and
 // each other is refused for its own reason.
 func TestCallers(t *testing.T) {
+	t.Parallel()
 	g, c := deploy(t), newCaller(t)
 	for _, tt := range []struct {
 		name   string
@@ -30,7 +30,7 @@ func TestCallers(t *testing.T) {
 	}{
 		{"another-audience", caller.Request{TokenFile: otherToken}, authn.Audience},
 		{"default", caller.Request{TokenFile: defaultToken}, authn.Audience},
-		{"ours-and-the-api-server's", caller.Request{Token: c.request(t, gateAudience, cluster.Issuer)}, authn.APIAudience},
+		{"ours-and-the-api-server's", caller.Request{Token: c.request(t, gateAudience, clusterIssuer(t))}, authn.APIAudience},
 		{"legacy", caller.Request{TokenFile: legacyToken}, authn.Legacy},
 		{"none", caller.Request{}, authn.Missing},
 	} {
@@ -116,3 +116,18 @@ func (g *gate) tells(t *testing.T, path string, reason authn.Reason) {
 }
 
 func reasonLabel(r authn.Reason) string { return fmt.Sprintf("reason=%q", r) }
+
+// clusterIssuer returns the issuer of the cluster's tokens, which is an audience
+// of the API server's too.
+func clusterIssuer(t *testing.T) string {
+	t.Helper()
+	var document struct{ Issuer string }
+	data, err := world.client.RESTClient().Get().AbsPath("/.well-known/openid-configuration").DoRaw(t.Context())
+	if err == nil {
+		err = json.Unmarshal(data, &document)
+	}
+	if err != nil {
+		t.Fatal("discovery: ", err)
+	}
+	return document.Issuer
+}

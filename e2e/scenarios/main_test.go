@@ -1,68 +1,66 @@
 // Package scenarios tries the gate on a real Kubernetes. Each file is a
 // scenario, and each test of it runs alone as well:
 //
-//	make e2e RUN=TestRotation
+//	make e2e RUN=TestCallers
 //
-// The tests start a cluster in a box, share it, and leave nothing but logs.
+// Tests whose names begin with TestOwn restart, pause and break the control
+// plane and the kubelet, which takes a cluster of our own. All others, TestSlow
+// among them, know a cluster by its kubeconfig alone, and run on anybody's.
+//
+// Without -kubeconfig they start two clusters, each in a box (package box): one
+// for the first kind, and one that plays the user's. They run beside each other,
+// and leave nothing but logs.
 package scenarios
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"sallyport/e2e/box"
-	"sallyport/e2e/cluster"
 )
 
-// folder names the environment variable with the folder of this run.
-const folder = "SALLYPORT_E2E_FOLDER"
+// What go test is given after -args.
+var (
+	kubeconfig = flag.String("kubeconfig", "", "run on this cluster, and start none")
+	gateImage  = flag.String("image", "docker.io/library/sallyport:e2e", "the product's image, which the cluster has or can pull")
+	toolsImage = flag.String("tools-image", "docker.io/library/sallyport-e2e:e2e", "the image of e2e/Dockerfile, likewise")
+	logsFolder = flag.String("logs", "", "folder for the logs of the run (default: a new one)")
+	slow       = flag.Bool("slow", false, "run the tests that take ten minutes and more, and no others")
+)
 
 func TestMain(m *testing.M) {
-	if !box.Inside() {
-		os.Exit(outside(context.Background()))
-	}
-	w, err := begin(context.Background(), os.Getenv(folder))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "the cluster did not come up:", err)
-		os.Exit(1)
-	}
-	world = w
-	os.Exit(m.Run())
+	inside := box.Inside()
+	flag.Parse()
+	os.Exit(run(context.Background(), m, inside))
 }
 
-// outside makes what needs this machine's network, runs the tests in a box, and
-// cleans up behind them.
-func outside(ctx context.Context) int {
-	began := time.Now()
-	if err := prepare(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+// run is the one program in its places: to list the tests, to run them on a
+// cluster, and to start what they run on.
+func run(ctx context.Context, m *testing.M, inside bool) int {
+	var err error
+	code := 1
+	switch {
+	case flag.Lookup("test.list").Value.String() != "":
+		return m.Run()
+	case *kubeconfig != "":
+		code, err = runGuests(ctx, m)
+	case inside:
+		code, err = runInside(ctx, m)
+	default:
+		code, err = runOutside(ctx)
 	}
-	step("programs", began)
-	dir, err := os.MkdirTemp("", "sallyport-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println("logs:", filepath.Join(dir, cluster.Logs))
-	code, err := box.Run(dir, folder+"="+dir)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := box.Remove(dir, cluster.Logs); err != nil {
-		fmt.Fprintln(os.Stderr, "left behind:", err)
-		code = 1
-	}
-	step("all", began)
 	return code
 }
 
-// step says how long something took.
-func step(what string, began time.Time) {
+// tell says how long something took.
+func tell(what string, began time.Time) {
 	fmt.Printf("%s: %.0f s\n", what, time.Since(began).Seconds())
 }

@@ -9,7 +9,7 @@ import (
 // Given a cluster of our own,
 // when it is asked what it is,
 // then it is one node of the Kubernetes that the other scenarios are about.
-func TestNode(t *testing.T) {
+func TestOwnNode(t *testing.T) {
 	nodes, err := world.client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)

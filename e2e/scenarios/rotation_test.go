@@ -31,7 +31,7 @@ const enough = 1000
 // when the kubelet is restarted, which then has new tokens made,
 // then no request fails while ours and the caller's are replaced, the metrics
 // and the log tell of it, and we ask the API server with our new token.
-func TestRotation(t *testing.T) {
+func TestOwnRotation(t *testing.T) {
 	g, c := deploy(t), newCaller(t)
 	before, rotations := c.token(t, ownToken), g.rotations(t)
 	began := time.Now()

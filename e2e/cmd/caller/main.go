@@ -15,7 +15,7 @@ import (
 func main() {
 	var s server
 	http.HandleFunc("POST /call", s.call)
-	http.HandleFunc("GET /token", token)
+	http.HandleFunc("POST /token", token)
 	http.HandleFunc("POST /load", s.startLoad)
 	http.HandleFunc("GET /load", s.readLoad)
 	http.HandleFunc("DELETE /load", s.stopLoad)
@@ -74,7 +74,11 @@ func (s *server) tell(w http.ResponseWriter, stop bool) {
 }
 
 func token(w http.ResponseWriter, r *http.Request) {
-	t, err := describe(r.URL.Query().Get("file"))
+	var file string
+	if !read(w, r, &file) {
+		return
+	}
+	t, err := describe(file)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
