@@ -24,6 +24,7 @@ type Answer struct {
 	Header http.Header
 	Body   []byte // 64 KiB at most
 	Error  string
+	Took   time.Duration
 }
 
 // String leaves the body out, which may be long.
@@ -48,6 +49,7 @@ type Tally struct {
 	Statuses map[int]int
 	Problems []string // the first ten answers that were not 200, with their time
 	Tokens   []string // the fingerprints of the tokens that were sent, in their order
+	Slowest  time.Duration
 }
 
 // Failed is how many requests were not answered with 200.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -27,8 +28,9 @@ type Cluster struct {
 	Etcd, APIServer, ControllerManager, Scheduler *Process
 	Containerd, Kubelet, Proxy                    *Process
 
-	dir, bin string
-	ca       *authority
+	dir, bin  string
+	ca, spare *authority // clients' certificates are ca's
+	settings  Settings
 }
 
 // startTime is how long each program may take until it is of use. On two busy
@@ -84,8 +86,11 @@ func (c *Cluster) assemble() (err error) {
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c *Cluster) Kubeconfig() string { return c.kubeconfig("admin") }
 
-// SigningKey returns the path of the private key of service accounts' tokens.
-func (c *Cluster) SigningKey() string { return c.ca.path("accounts.key") }
+// Volume returns the folder of a pod's volume on the node, for a volume of the
+// kind projected.
+func (c *Cluster) Volume(pod types.UID, name string) string {
+	return c.path("kubelet", "pods", string(pod), "volumes", "kubernetes.io~projected", name)
+}
 
 // Import brings an image, an archive of docker's, to the node.
 func (c *Cluster) Import(ctx context.Context, archive string) error {

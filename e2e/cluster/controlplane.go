@@ -2,12 +2,10 @@ package cluster
 
 import (
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"os"
 )
-
-// Issuer is the first issuer of the cluster's service account tokens.
-const Issuer = "https://kubernetes.default.svc.cluster.local"
 
 // identities makes the certificates, the key of the service accounts' tokens, a
 // kubeconfig for each client, and the policy of the audit log.
@@ -17,10 +15,10 @@ func (c *Cluster) identities() error {
 		return err
 	}
 	c.ca = ca
-	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"}
-	err = ca.issue("apiserver", pkix.Name{CommonName: "kube-apiserver", Organization: []string{"system:masters"}}, names,
-		ip(nodeAddress), ip(apiServiceIP), ip("127.0.0.1"))
-	if err != nil {
+	if c.spare, err = newAuthority(c.path("pki-spare")); err != nil {
+		return err
+	}
+	if err := errors.Join(ca.issueServing(), c.spare.issueServing(), c.writeRoots()); err != nil {
 		return err
 	}
 	for name, subject := range map[string]pkix.Name{
@@ -40,7 +38,22 @@ func (c *Cluster) identities() error {
 	if err := os.WriteFile(c.path("audit.yaml"), []byte(auditPolicy), 0o644); err != nil {
 		return err
 	}
-	return newSigningKey(ca.path("accounts.key"))
+	key, err := c.NewKey("accounts")
+	c.settings = Settings{Issuers: []string{Issuer}, SigningKey: key}
+	return err
+}
+
+// writeRoots writes what the cluster's own programs trust: both authorities.
+func (c *Cluster) writeRoots() error {
+	var all []byte
+	for _, ca := range []*authority{c.ca, c.spare} {
+		data, err := os.ReadFile(ca.path("ca.crt"))
+		if err != nil {
+			return err
+		}
+		all = append(all, data...)
+	}
+	return os.WriteFile(c.path("roots.crt"), all, 0o644)
 }
 
 func (c *Cluster) kubeconfig(name string) string { return c.path(name + ".kubeconfig") }
@@ -58,7 +71,7 @@ contexts:
 - name: e2e
   context: {cluster: e2e, user: e2e}
 current-context: e2e
-`, apiServerURL, c.ca.path("ca.crt"), c.ca.path(name+".crt"), c.ca.path(name+".key"))
+`, apiServerURL, c.path("roots.crt"), c.ca.path(name+".crt"), c.ca.path(name+".key"))
 	return os.WriteFile(c.kubeconfig(name), []byte(text), 0o600)
 }
 
@@ -69,23 +82,6 @@ func (c *Cluster) etcd() *Process {
 		"--listen-peer-urls="+etcdPeerURL,
 		"--unsafe-no-fsync", // the data is thrown away
 		"--log-level=warn")
-}
-
-func (c *Cluster) apiServer() *Process {
-	pki := c.ca.path
-	return c.process("kube-apiserver", c.program("kube-apiserver"),
-		"--etcd-servers="+etcdClientURL,
-		"--advertise-address="+nodeAddress, "--secure-port="+apiServerPort,
-		"--tls-cert-file="+pki("apiserver.crt"), "--tls-private-key-file="+pki("apiserver.key"),
-		"--client-ca-file="+pki("ca.crt"),
-		"--kubelet-client-certificate="+pki("apiserver.crt"), "--kubelet-client-key="+pki("apiserver.key"),
-		"--kubelet-preferred-address-types=InternalIP", // there is no DNS for the node's name
-		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-		"--service-cluster-ip-range="+serviceRange,
-		"--service-account-issuer="+Issuer,
-		"--service-account-key-file="+pki("accounts.key.pub"),
-		"--service-account-signing-key-file="+pki("accounts.key"),
-		"--audit-policy-file="+c.path("audit.yaml"), "--audit-log-path="+c.AuditLog())
 }
 
 // auditPolicy has a line written for each TokenReview: who asked, and with which
@@ -104,12 +100,21 @@ rules:
 func (c *Cluster) AuditLog() string { return c.path(Logs, "audit.log") }
 
 func (c *Cluster) controllerManager() *Process {
-	return c.process("kube-controller-manager", c.program("kube-controller-manager"),
-		"--kubeconfig="+c.kubeconfig("controller-manager"),
+	return c.process("kube-controller-manager", c.program("kube-controller-manager"), c.controllerManagerFlags()...)
+}
+
+func (c *Cluster) controllerManagerFlags() []string {
+	roots := c.ca
+	if c.settings.Spare {
+		roots = c.spare
+	}
+	return []string{
+		"--kubeconfig=" + c.kubeconfig("controller-manager"),
 		"--leader-elect=false",
 		"--use-service-account-credentials",
-		"--root-ca-file="+c.ca.path("ca.crt"),
-		"--service-account-private-key-file="+c.ca.path("accounts.key"))
+		"--root-ca-file=" + roots.path("ca.crt"),
+		"--service-account-private-key-file=" + c.settings.SigningKey,
+	}
 }
 
 func (c *Cluster) scheduler() *Process {

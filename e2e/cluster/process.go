@@ -67,6 +67,11 @@ func (p *Process) Stop() error {
 		return nil
 	case <-time.After(stopTime):
 	}
+	return p.Kill()
+}
+
+// Kill ends the program at once, and returns when it is gone.
+func (p *Process) Kill() error {
 	if err := p.Signal(syscall.SIGKILL); err != nil {
 		return err
 	}

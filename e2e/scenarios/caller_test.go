@@ -30,8 +30,33 @@ type callingPod struct {
 	account corev1.ServiceAccount
 }
 
+// theCaller is what scenarios share that have a cluster to break: where the
+// control plane has just been away, a new pod takes long. It goes with the
+// cluster.
+var theCaller *callingPod
+
+func troubledCaller(t *testing.T) *callingPod {
+	t.Helper()
+	if theCaller == nil {
+		theCaller = startCaller(t, func(string) {})
+	}
+	return theCaller
+}
+
 // newCaller starts a caller in a namespace of its own, which goes with the test.
 func newCaller(t *testing.T) *callingPod {
+	t.Helper()
+	return startCaller(t, func(namespace string) {
+		t.Cleanup(func() {
+			err := world.client.CoreV1().Namespaces().Delete(context.Background(), namespace, metav1.DeleteOptions{})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func startCaller(t *testing.T, made func(namespace string)) *callingPod {
 	t.Helper()
 	core := world.client.CoreV1()
 	namespace, err := core.Namespaces().Create(t.Context(),
@@ -40,11 +65,7 @@ func newCaller(t *testing.T) *callingPod {
 		t.Fatal(err)
 	}
 	name := namespace.Name
-	t.Cleanup(func() {
-		if err := core.Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
+	made(name)
 	account, err := core.ServiceAccounts(name).Create(t.Context(),
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "caller"}}, metav1.CreateOptions{})
 	if err != nil {
@@ -126,9 +147,14 @@ func (c *callingPod) call(t *testing.T, req caller.Request) (a caller.Answer) {
 	return a
 }
 
+// startLoad starts requests that end with stopLoad, or with the test.
 func (c *callingPod) startLoad(t *testing.T, l caller.Load) {
 	t.Helper()
 	c.do(t, "POST", "load", l, nil)
+	t.Cleanup(func() {
+		// There is none any more if the test has stopped it.
+		world.ask(context.Background(), "DELETE", &c.pod, caller.Port, "load", nil)
+	})
 }
 
 // readLoad tells how the load goes that is under way.

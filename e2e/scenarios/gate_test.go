@@ -24,42 +24,71 @@ type gate struct {
 	service   string // the URL of its Service, by address: there may be no DNS
 }
 
-// The example as it stands, which scenarios share.
-var example struct {
+// The gates that scenarios share, by their flags: "" is the example as it stands.
+var gates struct {
 	sync.Mutex
+	shared map[string]*sharedGate
+}
+
+type sharedGate struct {
 	gate *gate
+	text string // of the manifest
 }
 
 // deploy applies deploy/sidecar.yaml as it stands apart from the image, waits
 // until its pod is ready, and returns it.
 func deploy(t *testing.T) *gate {
 	t.Helper()
-	example.Lock()
-	defer example.Unlock()
-	if example.gate != nil {
-		return example.gate
-	}
-	text, err := readManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	example.gate = &gate{namespace: gateNamespace, binding: "sallyport"}
-	example.gate.apply(t, text)
-	example.gate.waitReady(t)
-	return example.gate
+	return share(t, "", func() sharedGate {
+		text, err := readManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sharedGate{&gate{namespace: gateNamespace, binding: "sallyport"}, text}
+	})
 }
 
-// closeShared ends the example.
-func (w *shared) closeShared(ctx context.Context) error {
-	if example.gate == nil {
-		return nil
+// deployShared is deployWith for scenarios that share a gate with these flags:
+// where the control plane has just been away, a new pod takes long.
+func deployShared(t *testing.T, flags ...string) *gate {
+	t.Helper()
+	return share(t, strings.Join(flags, " "), func() sharedGate {
+		m := parseManifest(t)
+		m.serve(flags...)
+		return sharedGate{&gate{namespace: m.Namespace.Name, binding: m.ClusterRoleBinding.Name}, m.text(t)}
+	})
+}
+
+func share(t *testing.T, key string, make func() sharedGate) *gate {
+	t.Helper()
+	gates.Lock()
+	defer gates.Unlock()
+	if g, ok := gates.shared[key]; ok {
+		return g.gate
 	}
-	err := example.gate.check(ctx)
-	text, readErr := readManifest()
-	if out, deleteErr := kubectl(text, "delete", "--wait=false", "-f", "-"); deleteErr != nil {
-		err = errors.Join(err, fmt.Errorf("%w: %s", deleteErr, out))
+	g := make()
+	if gates.shared == nil {
+		gates.shared = map[string]*sharedGate{}
 	}
-	return errors.Join(err, readErr)
+	gates.shared[key] = &g
+	g.gate.apply(t, g.text)
+	g.gate.waitReady(t)
+	return g.gate
+}
+
+// closeShared ends the gates that were shared.
+func (w *shared) closeShared(ctx context.Context) (err error) {
+	for _, g := range gates.shared {
+		err = errors.Join(err, g.gate.check(ctx), g.remove())
+	}
+	return err
+}
+
+func (g *sharedGate) remove() error {
+	if out, err := kubectl(g.text, "delete", "--wait=false", "--ignore-not-found", "-f", "-"); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // deployWith applies deploy/sidecar.yaml with changes, in a namespace that goes
@@ -87,8 +116,8 @@ func applyWith(t *testing.T, change func(*manifest)) *gate {
 		if err := g.check(context.Background()); err != nil {
 			t.Error(err)
 		}
-		if out, err := kubectl(text, "delete", "--wait=false", "-f", "-"); err != nil {
-			t.Errorf("%v: %s", err, out)
+		if err := (&sharedGate{g, text}).remove(); err != nil {
+			t.Error(err)
 		}
 	})
 	g.apply(t, text)

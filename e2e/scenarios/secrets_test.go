@@ -16,7 +16,7 @@ var word = regexp.MustCompile(`[A-Za-z0-9_-]{24,}`)
 
 // Keys are told by their ids, which Kubernetes makes from the public half: a
 // SHA-256 of 43 characters.
-var keyID = regexp.MustCompile(`"key_id":"[A-Za-z0-9_-]{43}"`)
+var keyID = regexp.MustCompile(`("key_id":"|key \\")[A-Za-z0-9_-]{43}\\?"`)
 
 var (
 	lower = regexp.MustCompile(`[a-z]`)

@@ -61,7 +61,7 @@ func segment(t *testing.T, v any) string {
 // signingKey returns the cluster's key for service accounts' tokens.
 func signingKey(t *testing.T) *rsa.PrivateKey {
 	t.Helper()
-	data, err := os.ReadFile(world.cluster.SigningKey())
+	data, err := os.ReadFile(world.cluster.Settings().SigningKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,7 @@ func (r *load) count(a caller.Answer, token string) {
 	defer r.mu.Unlock()
 	t := &r.tally
 	t.Sent++
+	t.Slowest = max(t.Slowest, a.Took)
 	status := a.Status
 	if a.Error != "" {
 		status = 0 // cut short is no answer

@@ -25,6 +25,8 @@ var client = http.Client{
 
 // send sends one request. It returns the token's fingerprint too.
 func send(ctx context.Context, req caller.Request) (a caller.Answer, used string) {
+	began := time.Now()
+	defer func() { a.Took = time.Since(began) }()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, req.URL, nil)
 	if err != nil {
 		return caller.Answer{Error: err.Error()}, ""

@@ -1,0 +1,56 @@
+package scenarios
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sallyport/e2e/cluster"
+	"sallyport/e2e/wait"
+	"sallyport/internal/authn"
+)
+
+// rootsTime is how soon the gate must trust a new authority of the cluster's
+// that has been written to its volume.
+const rootsTime = 10 * time.Second
+
+// Given a gate and a caller that is not known,
+// when the API server proves itself by another authority's certificate,
+// then the gate answers 503, since it trusts nobody by default; and decides
+// within 10 s once the kubelet has written the new authority to its volume.
+func TestOwnAuthority(t *testing.T) {
+	g, c := troubled(t, "hybrid"), troubledCaller(t)
+	token := c.request(t, gateAudience)
+	roots := filepath.Join(world.cluster.Volume(g.pod.UID, "sallyport-token"), "ca.crt")
+	before, err := os.ReadFile(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		reconfigure(t, func(s *cluster.Settings) { s.Spare = false })
+		restartController(t)
+	})
+	reconfigure(t, func(s *cluster.Settings) { s.Spare = true })
+	g.turnsAway(t, c, token, noticeTime, authn.ReviewFailed)
+	if n := g.metric(t, "sallyport_tokenreviews_total", `result="tls"`); n == 0 {
+		t.Error("the metrics know of no failure of TLS")
+	}
+
+	restartController(t)
+	err = wait.For(t.Context(), "the new authority in the volume", 2*time.Minute, func(context.Context) error {
+		now, err := os.ReadFile(roots)
+		if err == nil && bytes.Equal(now, before) {
+			err = errors.New("still the old one")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("new authority on disk: decides again after %v", g.admits(t, c, token, rootsTime).Round(100*time.Millisecond))
+	g.unchanged(t)
+}

@@ -1,0 +1,152 @@
+package scenarios
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sallyport/e2e/caller"
+	"sallyport/internal/authn"
+)
+
+// What the gates of these scenarios are told: the defaults are 30 s and 10 min.
+const (
+	recheck  = 2 * time.Second
+	maxStale = 20 * time.Second
+)
+
+// troubled returns the gate of a mode that these scenarios share.
+func troubled(t *testing.T, mode string) *gate {
+	t.Helper()
+	return deployShared(t, "--mode="+mode, "--recheck="+recheck.String(), "--max-stale="+maxStale.String())
+}
+
+// Given a caller that is known, with constant load, and one that is not,
+// when the API server is killed,
+// then the known one goes on for max-stale and the other gets 503 at once;
+// and when it is back, both are let in, by the gate that was there all the time.
+func TestOwnOutage(t *testing.T) {
+	g, c := troubled(t, "hybrid"), troubledCaller(t)
+	known, unknown := c.request(t, gateAudience), c.request(t, gateAudience)
+	g.admits(t, c, known, 0)
+
+	c.startLoad(t, caller.Load{Request: caller.Request{URL: g.service + "/load", Token: known}, Workers: 4, Pause: 50 * time.Millisecond})
+	stopped := time.Now()
+	killAPIServer(t)
+	g503 := g.with(t, c, unknown)
+	if g503.Status != http.StatusServiceUnavailable || complete(g503) != nil || g503.Took > slowest {
+		t.Errorf("a new caller: %v after %v", g503, g503.Took)
+	}
+	// A confirmation may be as old as recheck when the outage begins.
+	time.Sleep(time.Until(stopped.Add(maxStale - recheck - time.Second)))
+	tally := c.stopLoad(t)
+	t.Logf("known caller: %d requests during the outage, %d failed, slowest %v", tally.Sent, tally.Failed(), tally.Slowest.Round(time.Millisecond))
+	if tally.Failed() > 0 || tally.Sent < 100 {
+		t.Errorf("statuses %v: %q", tally.Statuses, tally.Problems)
+	}
+	for g.with(t, c, known).Status == http.StatusOK && time.Since(stopped) < 2*maxStale {
+		time.Sleep(200 * time.Millisecond)
+	}
+	stale := time.Since(stopped)
+	t.Logf("known caller: served for %v", stale.Round(100*time.Millisecond))
+	if stale < maxStale-recheck || stale > maxStale+recheck {
+		t.Errorf("want max-stale, %v", maxStale)
+	}
+
+	startAPIServer(t)
+	t.Logf("API server back: new caller let in after %v, known one after %v more",
+		g.admits(t, c, unknown, backTime).Round(100*time.Millisecond), g.admits(t, c, known, backTime).Round(100*time.Millisecond))
+	g.told(t, stopped, authn.ReviewFailed)
+	g.unchanged(t)
+}
+
+// Given the same callers,
+// when the API server is paused, so that it takes connections and says nothing,
+// then nobody hangs: the known one goes on, the other gets 503.
+func TestOwnPause(t *testing.T) {
+	g, c := troubled(t, "hybrid"), troubledCaller(t)
+	known, unknown := c.request(t, gateAudience), c.request(t, gateAudience)
+	g.admits(t, c, known, 0)
+	c.startLoad(t, caller.Load{Request: caller.Request{URL: g.service + "/load", Token: known}, Workers: 4, Pause: 50 * time.Millisecond})
+
+	began := time.Now()
+	pauseAPIServer(t)
+	for range 5 { // more than one round of probing
+		if a := g.with(t, c, unknown); a.Status != http.StatusServiceUnavailable || complete(a) != nil || a.Took > slowest {
+			t.Errorf("a new caller: %v after %v", a, a.Took)
+		}
+		time.Sleep(recheck)
+	}
+	tally := c.stopLoad(t)
+	t.Logf("known caller: %d requests in %v of pause, %d failed, slowest %v",
+		tally.Sent, time.Since(began).Round(time.Second), tally.Failed(), tally.Slowest.Round(time.Millisecond))
+	if tally.Failed() > 0 || tally.Sent < 100 || tally.Slowest > slowest {
+		t.Errorf("statuses %v: %q", tally.Statuses, tally.Problems)
+	}
+
+	if err := world.cluster.APIServer.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("API server goes on: new caller let in after %v", g.admits(t, c, unknown, backTime).Round(100*time.Millisecond))
+	g.told(t, began, authn.ReviewFailed)
+	g.unchanged(t)
+}
+
+func killAPIServer(t *testing.T) {
+	t.Helper()
+	if err := world.cluster.APIServer.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		select {
+		case <-world.cluster.APIServer.Done(): // the test did not come that far
+			startAPIServer(t)
+		default:
+		}
+	})
+}
+
+func startAPIServer(t *testing.T) {
+	t.Helper()
+	if err := world.cluster.APIServer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := world.cluster.WaitServed(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pauseAPIServer(t *testing.T) {
+	t.Helper()
+	if err := world.cluster.APIServer.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := world.cluster.APIServer.Signal(syscall.SIGCONT); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// unchanged checks that the gate's pod is the one that it was, and that none of
+// its containers was started again.
+func (g *gate) unchanged(t *testing.T) {
+	t.Helper()
+	pod, err := world.client.CoreV1().Pods(g.namespace).Get(t.Context(), g.pod.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		if s.RestartCount > 0 {
+			t.Errorf("%s was restarted %d times", s.Name, s.RestartCount)
+		}
+	}
+	if pod.UID != g.pod.UID {
+		t.Errorf("pod %v, was %v", pod.UID, g.pod.UID)
+	}
+}
