@@ -33,6 +33,10 @@ func (c *Cluster) Settings() Settings {
 // can use it.
 func (c *Cluster) Reconfigure(ctx context.Context, s Settings) error {
 	c.settings = s
+	// Killed, as it takes its time to end, and takes itself from its Service.
+	if err := c.APIServer.Kill(); err != nil {
+		return err
+	}
 	if err := c.APIServer.Restart(c.apiServerFlags()...); err != nil {
 		return err
 	}

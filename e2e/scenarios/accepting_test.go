@@ -1,18 +1,13 @@
 package scenarios
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"net/http"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"sallyport/e2e/caller"
 	"sallyport/e2e/provider"
-	"sallyport/e2e/wait"
 )
 
 // peopleAudience is what the provider's tokens are for.
@@ -27,20 +22,11 @@ func mara() provider.Person {
 }
 
 // deployFor deploys a gate that accepts the provider's tokens, with this prefix
-// for names and groups, and waits until the caller reaches its Service: that is
-// some time after the pod is ready.
+// for names and groups.
 func deployFor(t *testing.T, p *peoplePod, c *callingPod, prefix string, flags ...string) *gate {
 	t.Helper()
 	g := deployWith(t, accepting(p, prefix, flags...))
-	err := wait.For(t.Context(), "the Service", podTime, func(context.Context) error {
-		if a := c.call(t, caller.Request{URL: g.service + "/healthz"}); a.Status != http.StatusOK {
-			return errors.New(a.String())
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	g.waitReached(t, c)
 	return g
 }
 

@@ -75,9 +75,9 @@ func (g *gate) answers(t *testing.T, c *callingPod, token string, most time.Dura
 	return took
 }
 
-// slowest is the longest that a caller waits for the gate's answer: a look at
-// the keys, then a review.
-const slowest = 6 * time.Second
+// slowest is the longest that a caller waits for the gate's answer: it decides
+// within 8 s, and two busy cores take their time.
+const slowest = 9 * time.Second
 
 // complete checks what each answer of its kind has.
 func complete(a caller.Answer) error {

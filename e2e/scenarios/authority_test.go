@@ -23,7 +23,7 @@ const rootsTime = 10 * time.Second
 // then the gate answers 503, since it trusts nobody by default; and decides
 // within 10 s once the kubelet has written the new authority to its volume.
 func TestOwnAuthority(t *testing.T) {
-	g, c := troubled(t, "hybrid"), troubledCaller(t)
+	g, c := troubled(t, "hybrid")
 	token := c.request(t, gateAudience)
 	roots := filepath.Join(world.cluster.Volume(g.pod.UID, "sallyport-token"), "ca.crt")
 	before, err := os.ReadFile(roots)

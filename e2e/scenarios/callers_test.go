@@ -23,6 +23,7 @@ import (
 func TestCallers(t *testing.T) {
 	t.Parallel()
 	g, c := deploy(t), newCaller(t)
+	g.waitReached(t, c)
 	for _, tt := range []struct {
 		name   string
 		send   caller.Request

@@ -22,6 +22,7 @@ const leeway = 5 * time.Second
 // then it is refused as expired, and not earlier.
 func TestOwnExpiry(t *testing.T) {
 	g, c := deployWith(t, serving("--leeway="+leeway.String())), newCaller(t)
+	g.waitReached(t, c)
 	expires := time.Now().Add(20 * time.Second).Truncate(time.Second)
 	request := caller.Request{URL: g.service + "/", Token: c.sign(t, expires)}
 	if a := c.call(t, request); a.Status != http.StatusOK {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sallyport/e2e/caller"
+	"sallyport/e2e/wait"
 )
 
 // A gate is a deployed example: an app behind Sallyport.
@@ -139,6 +143,21 @@ func (g *gate) apply(t *testing.T, text string) {
 func (g *gate) waitReady(t *testing.T) {
 	t.Helper()
 	g.pod = readyPod(t, g.namespace, "app="+gateName)
+}
+
+// waitReached waits until the caller reaches the gate's Service, which is some
+// time after the pod is ready.
+func (g *gate) waitReached(t *testing.T, c *callingPod) {
+	t.Helper()
+	err := wait.For(t.Context(), "the Service", podTime, func(context.Context) error {
+		if a := c.call(t, caller.Request{URL: g.service + "/healthz"}); a.Status != http.StatusOK {
+			return errors.New(a.String())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // metrics returns the page of the gate's metrics.

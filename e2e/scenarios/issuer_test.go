@@ -14,7 +14,7 @@ import (
 func TestOwnIssuer(t *testing.T) {
 	for _, mode := range []string{"hybrid", "oidc", "tokenreview"} {
 		t.Run(mode, func(t *testing.T) {
-			g, c := troubled(t, mode), troubledCaller(t)
+			g, c := troubled(t, mode)
 			before := c.request(t, gateAudience)
 			g.admits(t, c, before, 0)
 

@@ -18,7 +18,7 @@ import (
 // then good tokens are let in all the time, and those of the old key are refused
 // in the end.
 func TestOwnSigningKeys(t *testing.T) {
-	g, c := troubled(t, "hybrid"), troubledCaller(t)
+	g, c := troubled(t, "hybrid")
 	s := world.cluster.Settings()
 	old := s.SigningKey
 	fresh := newKey(t, "fresh")
@@ -56,7 +56,7 @@ func TestOwnSigningKeys(t *testing.T) {
 func TestOwnTokenRefused(t *testing.T) {
 	for _, mode := range []string{"hybrid", "tokenreview"} {
 		t.Run(mode, func(t *testing.T) {
-			g, c := troubled(t, mode), troubledCaller(t)
+			g, c := troubled(t, mode)
 			began := time.Now()
 			key := newKey(t, "sudden-"+mode)
 			reconfigure(t, func(s *cluster.Settings) { s.SigningKey = key })
@@ -102,7 +102,9 @@ func reissue(t *testing.T, g *gate) {
 	rotations := g.rotations(t)
 	restartController(t)
 	began := time.Now()
-	defer func() { t.Logf("kubelet restarted: own token replaced after %v", time.Since(began).Round(100*time.Millisecond)) }()
+	defer func() {
+		t.Logf("kubelet restarted: own token replaced after %v", time.Since(began).Round(100*time.Millisecond))
+	}()
 	if err := world.cluster.Kubelet.Restart(); err != nil {
 		t.Fatal(err)
 	}

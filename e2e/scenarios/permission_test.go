@@ -18,6 +18,7 @@ import (
 func TestPermission(t *testing.T) {
 	t.Parallel()
 	g, c := deployWith(t, serving("--recheck="+recheck.String())), newCaller(t)
+	g.waitReached(t, c)
 	token := c.request(t, gateAudience)
 	bindings := world.client.RbacV1().ClusterRoleBindings()
 	binding, err := bindings.Get(t.Context(), g.binding, metav1.GetOptions{})

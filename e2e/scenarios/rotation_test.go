@@ -33,6 +33,7 @@ const enough = 1000
 // and the log tell of it, and we ask the API server with our new token.
 func TestOwnRotation(t *testing.T) {
 	g, c := deploy(t), newCaller(t)
+	g.waitReached(t, c)
 	before, rotations := c.token(t, ownToken), g.rotations(t)
 	began := time.Now()
 	c.startLoad(t, caller.Load{
