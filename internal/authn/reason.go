@@ -90,6 +90,7 @@ func (r Reason) Description() string {
 }
 
 // Remembered reports whether a refusal for this reason may be given again for
-// a few seconds without looking. An unknown key may be published, and a token
-// may become valid, before those seconds are over.
-func (r Reason) Remembered() bool { return r != UnknownKey && r != NotYetValid }
+// a few seconds without looking. An unknown key may be published, an unknown
+// issuer turn out to be the cluster's, and a token become valid, before those
+// seconds are over.
+func (r Reason) Remembered() bool { return r != UnknownKey && r != Issuer && r != NotYetValid }

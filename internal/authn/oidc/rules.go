@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 type Rules struct {
 	// Issuers are the accepted iss, byte for byte.
 	Issuers *Names
+	// Unknown is asked about the iss of a token that is from none of them, if
+	// the token could be good otherwise. Nil refuses, and a nil answer accepts
+	// the iss.
+	Unknown func(ctx context.Context, issuer string) error
 	// Audiences are ours: the token must have been made for one of them. Empty
 	// accepts nobody.
 	Audiences []string
@@ -52,11 +57,18 @@ type attempt struct {
 	identity authn.Identity
 }
 
-// checks returns the steps that need nobody's answer, in order.
+// checks returns the steps before a key is looked for, in order. They need
+// nobody's answer, unless Unknown asks for one.
 func (r *Rules) checks() []Check {
-	return []Check{
+	return append([]Check{
 		{"shape", authn.Malformed, r.shape},
 		{"issuer", authn.Issuer, r.issuer},
+	}, r.rest()...)
+}
+
+// rest are the steps that are the same whatever the issuer.
+func (r *Rules) rest() []Check {
+	return []Check{
 		{"form", authn.Algorithm, r.form},
 		{"audience", authn.Audience, r.audience},
 		{"api audience", authn.APIAudience, r.apiAudience},
@@ -66,7 +78,7 @@ func (r *Rules) checks() []Check {
 }
 
 // Claimed returns who a token says it belongs to, after every check that needs
-// nobody's answer. Nothing is proven: it may refuse, or choose who decides, and
+// no key. Nothing is proven: it may refuse, or choose who decides, and
 // never admits.
 func (r *Rules) Claimed(ctx context.Context, token string) (authn.Identity, error) {
 	a := &attempt{raw: token}
@@ -91,11 +103,25 @@ func (r *Rules) shape(_ context.Context, a *attempt) (err error) {
 	return a.token.Claims.Check()
 }
 
-func (r *Rules) issuer(_ context.Context, a *attempt) error {
-	if !r.Issuers.Has(a.token.Claims.Issuer) {
-		return authn.Refuse(authn.Issuer, "%q", clip(a.token.Claims.Issuer))
+// issuer asks about one that is not known only where the token is good in all
+// that can be seen: what cannot succeed costs nobody anything.
+func (r *Rules) issuer(ctx context.Context, a *attempt) error {
+	iss := a.token.Claims.Issuer
+	if r.Issuers.Has(iss) {
+		return nil
 	}
-	return nil
+	refusal := authn.Refuse(authn.Issuer, "%q", clip(iss))
+	if r.Unknown == nil {
+		return refusal
+	}
+	err := run(ctx, r.rest(), &attempt{raw: a.raw, token: a.token})
+	switch {
+	case errors.Is(err, authn.ErrUnauthenticated):
+		return refusal
+	case err != nil:
+		return err
+	}
+	return r.Unknown(ctx, iss)
 }
 
 func (r *Rules) form(_ context.Context, a *attempt) error {
