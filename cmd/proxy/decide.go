@@ -54,7 +54,7 @@ func newDecider(c *config.Config, cl *cluster, m *telemetry.Metrics, log *zap.Lo
 		return nil, err
 	}
 	d.Cache, err = cache.New(&authn.Issuers{
-		Claimed: claimedIssuer, Cluster: clusters, IsCluster: cl.issuers.Has, Known: cl.known, Others: others,
+		Claimed: claimedIssuer, Cluster: clusters, Others: others,
 	}, cache.Options{
 		Recheck: c.Recheck, MaxStale: maxStale(c),
 		Decided: func(r authn.Reason, err error, s cache.Source) { m.Decision(resultOf(err), r, string(s)) },
@@ -96,14 +96,12 @@ func claimedIssuer(token string) (string, error) {
 
 // clusterTokens returns who decides about the cluster's own tokens.
 func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (authn.Authenticator, error) {
+	source := d.cluster.source()
 	rules := &oidc.Rules{
-		Issuers: d.cluster.issuers, Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
+		Issuers: d.cluster.issuers, Unknown: d.cluster.unknown(c, source),
+		Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
 		APIAudiencesKnown: d.cluster.audiencesKnown,
 		Algorithms:        oidc.ClusterAlgorithms, Types: oidc.ClusterTypes, Identity: oidc.ServiceAccount,
-	}
-	source := &oidc.Cluster{
-		Host: d.cluster.host, Client: d.cluster.keys, Public: publicClient(nil),
-		Issuers: d.cluster.issuers, LearnIssuer: d.cluster.learnIssuer,
 	}
 	both := &authn.Both{Mismatched: func(first, review authn.Identity) {
 		log.Error("the API server names another caller than the token does: a bug, or an attack on one of the two",
@@ -112,7 +110,9 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 	}}
 	if c.Mode == config.TokenReview {
 		both.First = rules.Claimed
-		d.runs = append(d.runs, func(ctx context.Context) error { return source.RunIssuer(ctx, c.KeyRefresh.Interval) })
+		if d.cluster.learn {
+			d.runs = append(d.runs, func(ctx context.Context) error { return source.RunIssuer(ctx, c.KeyRefresh.Interval) })
+		}
 	} else {
 		d.keys = oidc.NewKeySet(telemetry.ClusterIssuer, source.Keys, lifetimes(c), log, observeKeys(m, telemetry.ClusterIssuer))
 		d.runs = append(d.runs, d.keys.Run)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"slices"
 
 	"go.uber.org/zap"
 
 	"sallyport/internal/authn"
 	"sallyport/internal/authn/jwt"
+	"sallyport/internal/authn/oidc"
+	"sallyport/internal/config"
 )
 
 // learnFrom takes the cluster's issuer and the API server's audiences from a
@@ -41,6 +45,41 @@ func (cl *cluster) learnIssuer(issuer string) {
 	cl.learnAudiences(issuer)
 	if fresh := cl.issuers.Learn(issuer); len(fresh) > 0 {
 		cl.log.Info("the cluster's issuer", zap.Strings("issuers", fresh))
+	}
+}
+
+// source is where the cluster's keys are fetched, and its issuer asked for.
+func (cl *cluster) source() *oidc.Cluster {
+	s := &oidc.Cluster{Host: cl.host, Client: cl.keys, Public: publicClient(nil), Issuers: cl.issuers}
+	if cl.learn {
+		s.LearnIssuer = cl.learnIssuer
+	}
+	return s
+}
+
+// unknown returns who is asked about an issuer that nobody has named so far, and
+// nil where --issuer names them all.
+func (cl *cluster) unknown(c *config.Config, source *oidc.Cluster) func(ctx context.Context, issuer string) error {
+	if !cl.learn {
+		return nil
+	}
+	reviewed := c.Mode == config.TokenReview
+	learner := oidc.NewLearner(cl.issuers, func(ctx context.Context) error {
+		_, err := source.Issuer(ctx)
+		if !reviewed && errors.Is(err, oidc.ErrNotServed) {
+			return nil // that is an answer: our own token alone names the issuer
+		}
+		return err
+	}, c.KeyRefresh.Cooldown, cl.log)
+	return func(ctx context.Context, issuer string) error {
+		if err := cl.known(); err != nil {
+			return err
+		}
+		err := learner.Find(ctx, issuer)
+		if reviewed && errors.Is(err, authn.ErrUnavailable) {
+			return nil // it may be the cluster's, and the API server decides
+		}
+		return err
 	}
 }
 

@@ -12,14 +12,9 @@ import (
 type Issuers struct {
 	// Claimed returns the token's iss, or a refusal of its shape.
 	Claimed func(token string) (issuer string, err error)
-	// Cluster decides about the cluster's own tokens, and IsCluster says which
-	// claim to be.
-	Cluster   Authenticator
-	IsCluster func(issuer string) bool
-	// Known is the outage to answer with while the cluster's issuers are not
-	// known: then nobody can say that a token is from another one. Nil while
-	// they are.
-	Known func() error
+	// Cluster decides about every token that is not one of the Others'. It
+	// knows which issuers are the cluster's, or finds out.
+	Cluster Authenticator
 	// Others decide about the tokens of one issuer each.
 	Others map[string]Authenticator
 }
@@ -33,13 +28,7 @@ func (i *Issuers) Authenticate(ctx context.Context, token string) (Identity, err
 	if other, ok := i.Others[issuer]; ok {
 		return other.Authenticate(ctx, token)
 	}
-	if i.IsCluster(issuer) {
-		return i.Cluster.Authenticate(ctx, token)
-	}
-	if err := i.Known(); err != nil {
-		return Identity{}, err
-	}
-	return Identity{}, Refuse(Issuer, "it is neither the cluster's nor a configured one")
+	return i.Cluster.Authenticate(ctx, token)
 }
 
 // Both admits a token only if both say yes: First, and then the API server.

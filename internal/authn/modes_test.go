@@ -15,40 +15,28 @@ func says(id Identity, err error) Func {
 func named(subject string) Func { return says(Identity{Subject: subject}, nil) }
 
 func TestIssuers(t *testing.T) {
-	unknown := Unavailable(KeysUnavailable, "the cluster's issuers are not known yet")
 	i := &Issuers{
-		Cluster:   named("cluster"),
-		IsCluster: func(iss string) bool { return iss == "https://cluster" || iss == "https://both" },
-		Others: map[string]Authenticator{
-			"https://idp": named("idp"), "https://both": named("both"), "https://bad": says(Identity{}, Refuse(Signature, "x")),
-		},
+		Cluster: named("cluster"),
+		Others:  map[string]Authenticator{"https://idp": named("idp"), "https://bad": says(Identity{}, Refuse(Signature, "x"))},
 	}
 	for _, tc := range []struct {
 		claimed string
 		shape   error
-		known   error
 		want    string // the subject
 		reason  Reason
 	}{
-		{"https://cluster", nil, nil, "cluster", ""},
-		{"https://idp", nil, nil, "idp", ""},
-		{"https://both", nil, nil, "both", ""}, // what the operator configured by name goes first
-		{"https://bad", nil, nil, "", Signature},
-		{"https://stranger", nil, nil, "", Issuer},
-		{"https://cluster/", nil, nil, "", Issuer},
-		{"", nil, nil, "", Issuer},
-		{"", Refuse(Malformed, "x"), nil, "", Malformed},
-		{"https://cluster", Refuse(Malformed, "x"), nil, "", Malformed},
-		{"https://stranger", nil, unknown, "", KeysUnavailable},
-		{"https://cluster", nil, unknown, "cluster", ""},
-		{"https://idp", nil, unknown, "idp", ""},
-		{"", Refuse(Malformed, "x"), unknown, "", Malformed},
+		{"https://cluster", nil, "cluster", ""},
+		{"https://idp", nil, "idp", ""},
+		{"https://idp/", nil, "cluster", ""}, // who says whether it is theirs
+		{"https://bad", nil, "", Signature},
+		{"", nil, "cluster", ""},
+		{"", Refuse(Malformed, "x"), "", Malformed},
+		{"https://cluster", Refuse(Malformed, "x"), "", Malformed},
 	} {
 		i.Claimed = func(string) (string, error) { return tc.claimed, tc.shape }
-		i.Known = func() error { return tc.known }
 		id, err := i.Authenticate(t.Context(), "token")
 		if id.Subject != tc.want || (err == nil) != (tc.want != "") || err != nil && ReasonOf(err) != tc.reason {
-			t.Errorf("%q, %v, %v: %+v, %v; want %q or %s", tc.claimed, tc.shape, tc.known, id, err, tc.want, tc.reason)
+			t.Errorf("%q, %v: %+v, %v; want %q or %s", tc.claimed, tc.shape, id, err, tc.want, tc.reason)
 		}
 	}
 }
@@ -64,7 +52,6 @@ func TestIssuersShowTheTokenToOne(t *testing.T) {
 	}
 	i := &Issuers{
 		Claimed: func(string) (string, error) { return "b", nil }, Cluster: show("cluster"),
-		IsCluster: func(string) bool { return true }, Known: func() error { return nil },
 		Others: map[string]Authenticator{"a": show("a"), "b": show("b")},
 	}
 	i.Authenticate(t.Context(), "token")
