@@ -99,14 +99,18 @@ func (s *KeySet) fetched(start time.Time, published []*key, maxAge time.Duration
 
 	pause := jitter(s.life.Interval)
 	if maxAge > 0 {
-		pause = min(pause, jitter(maxAge))
+		// An issuer may say 0 (KEP-740), and a whole fleet would obey. Fetching
+		// more often than a key may leave finds nothing sooner: a removal takes
+		// two fetches that far apart, and a new key is fetched when it is met.
+		floor := s.life.RemovalPause
+		pause = min(pause, max(jitter(maxAge), jitter(floor+floor/4)))
 	}
 	keys, leaving := s.merge(start, published)
 	if leaving {
 		pause = min(pause, s.life.RemovalPause)
 	}
 	s.keys = keys
-	// An issuer may say 0 (KEP-740): never more often than for an unknown key.
+	// Never more often than for an unknown key.
 	s.next = time.Now().Add(max(pause, s.life.Cooldown))
 	select {
 	case <-s.loaded:
