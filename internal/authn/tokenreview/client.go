@@ -41,12 +41,12 @@ func newClient(host string, client *http.Client) (*rest.RESTClient, error) {
 
 // ask makes the call. Only 201 is an answer; all else, 401 and 403 included, is
 // about us or the API server and not about the caller's token.
-func (r *Reviewer) ask(ctx context.Context, token string) (*authenticationv1.TokenReviewStatus, *failure) {
+func (r *Reviewer) ask(ctx context.Context, q question) (*authenticationv1.TokenReviewStatus, *failure) {
 	var code int
 	result := r.client.Post().
 		Resource("tokenreviews").
 		MaxRetries(0). // it would retry ten times; how often is ours to say
-		Body(&authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: r.o.Audiences}}).
+		Body(&authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: q.token, Audiences: q.audiences}}).
 		Do(ctx).
 		StatusCode(&code)
 	if err := result.Error(); err != nil {

@@ -128,7 +128,7 @@ func (r *Reviewer) Run(ctx context.Context) error {
 			return nil
 		case <-r.outage.began:
 		}
-		if own := r.ownToken(); own != "" && r.outage.hangs() {
+		if own := r.own(); own.token != "" && r.outage.hangs() {
 			r.review(ctx, own, time.Now(), false)
 		}
 		for probes := 0; ; probes++ {
@@ -151,11 +151,12 @@ func (r *Reviewer) Run(ctx context.Context) error {
 // others. Any answer ends the outage, a no as well as a yes; the answer itself
 // is nobody's and is dropped.
 func (r *Reviewer) probe(ctx context.Context, token string, nth int) {
-	if own := r.ownToken(); own != "" && (token == "" || nth%2 == 1) {
-		token = own
+	q := r.callers(token)
+	if own := r.own(); own.token != "" && (token == "" || nth%2 == 1) {
+		q = own
 	}
-	if token != "" {
-		r.review(ctx, token, time.Now(), false)
+	if q.token != "" {
+		r.review(ctx, q, time.Now(), false)
 	}
 }
 

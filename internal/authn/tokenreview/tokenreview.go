@@ -109,11 +109,12 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (authn.Identi
 		return authn.Identity{}, err
 	}
 	since := time.Now()
-	v, failure := r.review(ctx, token, since, true)
+	q := r.callers(token)
+	v, failure := r.review(ctx, q, since, true)
 	if failure != nil && failure.again {
 		select {
 		case <-time.After(minPause + rand.N(maxPause-minPause)):
-			v, failure = r.review(ctx, token, since, false)
+			v, failure = r.review(ctx, q, since, false)
 		case <-ctx.Done():
 		}
 	}
@@ -145,6 +146,16 @@ func (r *Reviewer) acquire(ctx context.Context) (release func(), err error) {
 		Detail: "too many reviews at once: " + err.Error(), RetryAfter: queueTime}
 }
 
+// A question is a token, and the audiences that it is to be good for; none means
+// the API server's own.
+type question struct {
+	token     string
+	audiences []string
+}
+
+// callers is the question about a caller's token.
+func (r *Reviewer) callers(token string) question { return question{token, r.o.Audiences} }
+
 // A verdict is the API server's word: who it is, or why not.
 type verdict struct {
 	authn.Identity
@@ -154,15 +165,15 @@ type verdict struct {
 // review makes one call. Any answer ends an outage, and no answer begins one,
 // even before the call is over; unless others got answers since, or retry says
 // that there will be a second call where that makes sense.
-func (r *Reviewer) review(ctx context.Context, token string, since time.Time, retry bool) (verdict, *failure) {
-	status, failure := r.timed(ctx, token, since)
+func (r *Reviewer) review(ctx context.Context, q question, since time.Time, retry bool) (verdict, *failure) {
+	status, failure := r.timed(ctx, q, since)
 	if failure != nil {
 		if failure.result == Unauthorized {
 			r.o.Rejected()
 		}
 		if ctx.Err() == nil {
 			r.o.Observe(failure.result)
-			if !(retry && failure.again) && !r.alone(ctx, token, failure, since) {
+			if !(retry && failure.again) && !r.alone(ctx, q.token, failure, since) {
 				r.outage.begin(failure)
 			}
 		} // else we were told to stop, which says nothing about the API server
@@ -179,7 +190,7 @@ func (r *Reviewer) review(ctx context.Context, token string, since time.Time, re
 }
 
 // timed bounds the call, and takes notice of one that hangs.
-func (r *Reviewer) timed(ctx context.Context, token string, since time.Time) (*authenticationv1.TokenReviewStatus, *failure) {
+func (r *Reviewer) timed(ctx context.Context, q question, since time.Time) (*authenticationv1.TokenReviewStatus, *failure) {
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
 	slow := time.AfterFunc(notice, func() {
@@ -188,7 +199,7 @@ func (r *Reviewer) timed(ctx context.Context, token string, since time.Time) (*a
 		}
 	})
 	defer slow.Stop()
-	return r.ask(ctx, token)
+	return r.ask(ctx, q)
 }
 
 // alone reports whether a failure is that of the one token: the API server has
@@ -204,24 +215,26 @@ func (r *Reviewer) alone(ctx context.Context, token string, f *failure, since ti
 	if _, away := r.outage.away(); away || f.result == Timeout {
 		return false // Run asks: nobody is to wait for a second call that hangs
 	}
-	own := r.ownToken()
-	if own == "" || own == token {
+	own := r.own()
+	if own.token == "" || own.token == token {
 		return false
 	}
 	_, f = r.review(ctx, own, time.Now(), false)
 	return f == nil
 }
 
-// ownToken returns our own token, or "" where there is none.
-func (r *Reviewer) ownToken() string {
-	if r.o.OwnToken == nil {
-		return ""
+// own is the question about our own token; without one it has none. The answer
+// is of no use to anybody, only that there is one. So the token is asked about
+// for what it was made for: for our audiences the service account tokens' own
+// check says no, and the API server goes on to what else it may have, an
+// authentication webhook that is slow for instance.
+func (r *Reviewer) own() (q question) {
+	if r.o.OwnToken != nil {
+		if own, err := r.o.OwnToken(); err == nil {
+			q.token = own
+		}
 	}
-	own, err := r.o.OwnToken()
-	if err != nil {
-		return ""
-	}
-	return own
+	return q
 }
 
 // judge takes a yes for a yes only if it names a real user and an audience of

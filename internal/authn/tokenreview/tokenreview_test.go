@@ -375,7 +375,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		b := newBench(t, text(code, body))
-		status, failure := b.ask(t.Context(), theToken)
+		status, failure := b.ask(t.Context(), b.callers(theToken))
 		if (status == nil) == (failure == nil) {
 			t.Fatalf("status %v, failure %v", status, failure)
 		}
