@@ -135,7 +135,7 @@ func (l *loader) upstream(n node) {
 // period reads a duration between two bounds.
 func (n node) period(to *time.Duration, least, most time.Duration) field {
 	return func(n node) {
-		w, ok := n.scalar("!!str")
+		w, ok := n.time()
 		if !ok {
 			return
 		}

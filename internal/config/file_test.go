@@ -123,8 +123,8 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 }
 
-func TestEmptyFiles(t *testing.T) {
-	for _, text := range []string{"", "# nothing\n", "---\n", "~", "{}"} {
+func TestNextToNothing(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "~", "{}", "leeway: 0"} {
 		if _, err := loadText(text, "--audience=a", "--listen=127.0.0.1:1"); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

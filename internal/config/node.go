@@ -140,6 +140,15 @@ func (n node) list(most int, each func(node)) {
 	}
 }
 
+// time returns the text of a duration. A bare number is passed on: what it lacks
+// is a unit, and not quotes.
+func (n node) time() (written, bool) {
+	if tag := n.ShortTag(); n.Kind == yaml.ScalarNode && (tag == "!!int" || tag == "!!float") {
+		return written{text: n.Value, where: n.where()}, true
+	}
+	return n.scalar("!!str")
+}
+
 // scalar returns the text of a value with the wanted tag, !!str or !!bool.
 // Numbers are taken where text is wanted only if they are in quotes: YAML reads
 // 010 and 1e3 in ways that surprise.
@@ -162,19 +171,22 @@ func (n node) scalar(tag string) (written, bool) {
 
 // into sets a setting from n.
 func (n node) into(s *setting) {
-	tag := "!!str"
-	if s.value == "" {
-		tag = "!!bool"
+	read := func(n node) (written, bool) { return n.scalar("!!str") }
+	switch s.value {
+	case "":
+		read = func(n node) (written, bool) { return n.scalar("!!bool") }
+	case timeValue:
+		read = node.time
 	}
 	var ws []written
 	before := len(n.l.errs)
 	if s.repeat {
 		n.list(maxRoutes, func(item node) {
-			if w, ok := item.scalar(tag); ok {
+			if w, ok := read(item); ok {
 				ws = append(ws, w)
 			}
 		})
-	} else if w, ok := n.scalar(tag); ok {
+	} else if w, ok := read(n); ok {
 		ws = append(ws, w)
 	}
 	n.l.where[s.flag] = n.where() // it is written, if only wrongly or as an empty list

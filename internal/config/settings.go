@@ -16,6 +16,9 @@ const (
 	groupLife    = "Starting, stopping, telling"
 )
 
+// timeValue is what stands for a duration in the help.
+const timeValue = "TIME"
+
 // PodToken is where Kubernetes mounts a pod's own token (ServiceAccount
 // admission, pkg serviceaccount: DefaultAPITokenMountPath).
 const PodToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
@@ -63,19 +66,19 @@ var callerSettings = []setting{
 		set:  list(func(c *Config) *[]string { return &c.APIAudiences }, text)},
 	// Kubernetes grants nothing on exp; go-jose's usual minute is the most that
 	// clocks in one cluster can be apart without other things breaking first.
-	{flag: "leeway", field: "leeway", value: "TIME", def: "60s", group: groupCallers,
+	{flag: "leeway", field: "leeway", value: timeValue, def: "60s", group: groupCallers,
 		help: "granted on exp, nbf and iat, for clocks that differ; 0s to 60s",
 		set:  period(func(c *Config) *time.Duration { return &c.Leeway }, 0, time.Minute)},
 	// Below a second every live token is a standing load of more than one
 	// review a second; beyond an hour most tokens would never be rechecked.
-	{flag: "recheck", field: "recheck", value: "TIME", def: "30s", group: groupCallers, common: true,
+	{flag: "recheck", field: "recheck", value: timeValue, def: "30s", group: groupCallers, common: true,
 		help: "the API server's yes is good for so long; 1s to 1h",
 		set:  period(func(c *Config) *time.Duration { return &c.Recheck }, time.Second, time.Hour)},
 	{flag: "when-unavailable", field: "whenUnavailable", value: "WHAT", def: string(ServeConfirmed), group: groupCallers,
 		help: "while the API server gives no answer: serve-confirmed (tokens confirmed before go on), fail (none), serve-verified (the local check is enough)",
 		set:  one(func(c *Config) *Policy { return &c.WhenUnavailable }, oneOf(ServeConfirmed, Fail, ServeVerified))},
 	// A day is how long keys that cannot be refreshed are believed, too.
-	{flag: "max-stale", field: "maxStale", value: "TIME", def: "10m", group: groupCallers,
+	{flag: "max-stale", field: "maxStale", value: timeValue, def: "10m", group: groupCallers,
 		help: "the longest that serve-confirmed goes on; 0s to 24h",
 		set:  period(func(c *Config) *time.Duration { return &c.MaxStale }, 0, 24*time.Hour)},
 }
@@ -131,10 +134,10 @@ var pathSettings = []setting{
 // The upper bounds of drain-delay and shutdown-grace are there to catch a slip,
 // like 5h for 5s.
 var lifeSettings = []setting{
-	{flag: "drain-delay", field: "drainDelay", value: "TIME", def: "5s", group: groupLife,
+	{flag: "drain-delay", field: "drainDelay", value: timeValue, def: "5s", group: groupLife,
 		help: "not ready for so long before the listener closes; 0s to 10m",
 		set:  period(func(c *Config) *time.Duration { return &c.DrainDelay }, 0, 10*time.Minute)},
-	{flag: "shutdown-grace", field: "shutdownGrace", value: "TIME", def: "25s", group: groupLife,
+	{flag: "shutdown-grace", field: "shutdownGrace", value: timeValue, def: "25s", group: groupLife,
 		help: "then the longest wait for requests in flight; 0s to 1h",
 		set:  period(func(c *Config) *time.Duration { return &c.ShutdownGrace }, 0, time.Hour)},
 	{flag: "log-level", field: "logLevel", value: "LEVEL", def: "info", group: groupLife,

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -55,7 +54,10 @@ func oneOf[T ~string](words ...T) func(string) (T, error) {
 func duration(least, most time.Duration) func(string) (time.Duration, error) {
 	return func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
-		if _, bare := strconv.ParseFloat(s, 64); err != nil && bare == nil {
+		if seconds, bare := time.ParseDuration(s + "s"); err != nil && bare == nil {
+			if seconds < least || seconds > most {
+				return 0, fmt.Errorf("%s has no unit: write %s to %s", s, short(least), short(most))
+			}
 			return 0, fmt.Errorf("%s has no unit: write %ss, or ms, m, h instead of s", s, s)
 		}
 		if err != nil {
