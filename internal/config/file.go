@@ -116,7 +116,7 @@ func (l *loader) fields() map[string]field {
 
 // upstream is a URL, or an object around it.
 func (l *loader) upstream(n node) {
-	if n.Kind == yaml.ScalarNode {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
 		n.into(settingOf("upstream"))
 		return
 	}
@@ -129,7 +129,9 @@ func (l *loader) upstream(n node) {
 	for name, flag := range maps.All(flags) {
 		fields[name] = func(n node) { n.into(settingOf(flag)) }
 	}
-	n.object(fields, nil)
+	if n.is(yaml.MappingNode, "a URL, like http://127.0.0.1:8080, or an object with url") {
+		n.object(fields, nil)
+	}
 }
 
 // period reads a duration between two bounds.
