@@ -50,40 +50,45 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
-func (l *loader) readFile(name string, read func(string) ([]byte, error)) {
+// readFile reports whether the file could be read as a whole, whatever is wrong
+// with what it says.
+func (l *loader) readFile(name string, read func(string) ([]byte, error)) bool {
 	if name == "" {
 		l.fail("--config", "this is empty: write the name of a file, or take it away")
-		return
+		return false
 	}
 	data, err := read(name)
 	if err != nil {
 		l.fail("--config", "%s cannot be read (%v): write the name of a file that can", name, cause(err))
-		return
+		return false
 	}
 	if len(data) > maxFile {
 		l.fail("--config", "%s is larger than 1 MiB: write a smaller file", name)
-		return
+		return false
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return // empty, or comments alone
+		return true // empty, or comments alone
 	case err != nil:
 		l.syntax(name, err)
-		return
+		return false
 	}
+	single := true
 	if err := decoder.Decode(new(yaml.Node)); err == nil {
 		l.fail(name, "there is more than one document: write everything in one, without ---")
+		single = false
 	} else if !errors.Is(err, io.EOF) {
 		l.syntax(name, err)
-		return
+		return false
 	}
 	top := node{Node: doc.Content[0], l: l, file: name}
 	if top.Kind == yaml.ScalarNode && top.ShortTag() == "!!null" {
-		return
+		return single
 	}
 	top.object(l.fields(), fileHints)
+	return single && top.Kind == yaml.MappingNode
 }
 
 // syntax puts the line that the parser names where all other problems have it.

@@ -123,6 +123,31 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 }
 
+// What a file that cannot be read might hold is not missed; what is wrong beside
+// it is said all the same.
+func TestUnreadableFileAlone(t *testing.T) {
+	for _, args := range [][]string{
+		{"--config=/no/such/file"},
+		{"--config=/no/such/file", "--tls-key-file=/k", "--upstream-ca-file=/x"},
+		{"--config="},
+		{"--config=a", "--config=b"},
+		{"--config=testdata/syntax.bad.yaml"},
+		{"--config=testdata/second-broken.bad.yaml"},
+		{"--config=testdata/documents.bad.yaml"},
+		{"--config=testdata/list.bad.yaml"},
+	} {
+		if got := problems(t, args...); len(got) != 1 || !strings.Contains(got[0], "config") && !strings.Contains(got[0], "bad.yaml") {
+			t.Errorf("%q:\n%s", args, strings.Join(got, "\n"))
+		}
+		if got := problems(t, append(args, "--mode=none")...); len(got) != 2 {
+			t.Errorf("%q and a bad flag:\n%s", args, strings.Join(got, "\n"))
+		}
+	}
+	if got := problems(t, "--config=testdata/unknown.bad.yaml"); len(got) != 3 {
+		t.Errorf("a file that was read, and has no audience:\n%s", strings.Join(got, "\n"))
+	}
+}
+
 func TestNextToNothing(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "---\n", "~", "{}", "leeway: 0"} {
 		if _, err := loadText(text, "--audience=a", "--listen=127.0.0.1:1"); err != nil {

@@ -14,15 +14,18 @@ func load(args []string, read func(name string) ([]byte, error)) (*Config, error
 	if asked := given["help"]; len(asked) > 0 {
 		return nil, helpAsked(asked[len(asked)-1])
 	}
+	whole := len(given["config"]) == 0
 	if names := given["config"]; len(names) == 1 {
-		l.readFile(names[0], read)
+		whole = l.readFile(names[0], read)
 	}
 	l.errs = append(l.errs, fromFlags.errs...)
 	for i := range settings {
 		l.applyFlag(&settings[i], given[settings[i].flag])
 	}
-	l.checkRoutes()
-	l.check()
+	if whole { // or what the file has would be missed
+		l.checkRoutes()
+		l.check()
+	}
 	if len(l.errs) > 0 {
 		return nil, l.errs
 	}
