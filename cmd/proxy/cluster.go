@@ -35,9 +35,12 @@ type cluster struct {
 
 	issuers      *oidc.Names
 	apiAudiences *oidc.Names
-	learn        bool // issuers, that is: --issuer names them otherwise
-	ours         []string
-	log          *zap.Logger
+	// accepted are the audiences of our own tokens: unless it was given others,
+	// the API server's audiences are the issuers that it accepts.
+	accepted *oidc.Names
+	learn    bool // issuers, that is: --issuer names them otherwise
+	ours     []string
+	log      *zap.Logger
 }
 
 // openCluster finds the API server. It does not call it.
@@ -45,6 +48,7 @@ func openCluster(c *config.Config, files *filewatch.Watcher, log *zap.Logger) (*
 	cl := &cluster{
 		issuers:      oidc.NewNames(c.Issuers...),
 		apiAudiences: oidc.NewNames(append(c.APIAudiences, c.Issuers...)...),
+		accepted:     oidc.NewNames(),
 		learn:        len(c.Issuers) == 0,
 		ours:         slices.Clone(c.Audiences),
 		log:          log,

@@ -19,6 +19,7 @@ func (cl *cluster) learnFrom(t *jwt.Token) {
 	if fresh := cl.learnAudiences(t.Claims.Audience...); len(fresh) > 0 {
 		cl.log.Info("audiences of the API server, learnt from our own token", zap.Strings("audiences", fresh))
 	}
+	cl.accepted.Learn(t.Claims.Audience...)
 	if t.Claims.Issuer != jwt.LegacyIssuer {
 		cl.learnIssuer(t.Claims.Issuer)
 	}
@@ -72,6 +73,12 @@ func (cl *cluster) unknown(c *config.Config, source *oidc.Cluster) func(ctx cont
 		return err
 	}, c.KeyRefresh.Cooldown, cl.log)
 	return func(ctx context.Context, issuer string) error {
+		if cl.accepted.Has(issuer) {
+			// A former one: the discovery document names the first alone. It
+			// counts here and nowhere else, as an audience may also be somebody
+			// who must not be asked for keys.
+			return nil
+		}
 		if err := cl.known(); err != nil {
 			return err
 		}

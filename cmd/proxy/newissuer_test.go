@@ -87,6 +87,48 @@ func TestNewFirstIssuer(t *testing.T) {
 	}
 }
 
+// A gate that starts after the change knows the former issuer too, though the
+// discovery document and its own token's iss name the new one alone.
+func TestFormerIssuer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := start(t, "--mode="+mode)
+			old := w.token()
+			w.cluster.SetIssuers(newIssuer, minicluster.DefaultIssuer)
+			must(t, w.kubelet.RotateNow())
+			must(t, w.stop())
+			restart := func(args ...string) { w.serve(t.TempDir(), append(args, "--mode="+mode)) }
+			before := w.cluster.Counts().Discovery
+			restart()
+			before = w.readOnce(before)
+			w.want(200, old)
+			w.want(200, w.token())
+			w.wantReason(401, "issuer", w.from("https://stranger.example"))
+			if n := w.cluster.Counts().Discovery - before; n > 1 {
+				t.Errorf("the discovery document was read %d times, want once, for the stranger", n)
+			}
+			must(t, w.stop())
+			restart("--issuer=" + newIssuer) // then no other counts
+			w.wantReason(401, "issuer", old)
+			w.want(200, w.token())
+			must(t, w.stop())
+			restart("--issuer="+newIssuer, "--issuer="+minicluster.DefaultIssuer)
+			w.want(200, old)
+		})
+	}
+}
+
+// An audience that an operator names is no issuer.
+func TestNamedAudienceIsNoIssuer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range modes {
+		w := start(t, "--mode="+mode, "--api-audience=https://vault.example")
+		w.wantReason(401, "issuer", w.from("https://vault.example"))
+	}
+}
+
 // Whatever strangers claim to be from, the API server hears of it once a
 // cool-down.
 func TestUnknownIssuerFlood(t *testing.T) {

@@ -77,7 +77,7 @@ func (w *world) serve(dir string, args []string) {
 	must(w.t, os.WriteFile(kubeconfig, []byte(fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c",
 "clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority":%q}}],
 "contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u"}]}`,
-		w.server.URL(), filepath.Join(dir, "volume", "ca.crt"))), 0o600))
+		w.server.URL(), filepath.Join(filepath.Dir(w.kubelet.Path()), "ca.crt"))), 0o600))
 	var all []string
 	file := ""
 	for _, a := range args {
