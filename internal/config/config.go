@@ -148,7 +148,8 @@ type Headers struct {
 type KeyRefresh struct {
 	// Interval is between two fetches; default 5 min.
 	Interval time.Duration
-	// Cooldown is the least time between two fetches for an unknown key id;
+	// Cooldown is the least time between two fetches for an unknown key id, and
+	// between two readings of the discovery document for an unknown issuer;
 	// default 10 s.
 	Cooldown time.Duration
 	// RemovalPause is the least time between the two good fetches that must
