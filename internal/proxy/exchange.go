@@ -146,7 +146,10 @@ func levelOf(x *exchange) zapcore.Level {
 // headers together.
 const maxLogged = 256
 
+// shorten makes what a caller wrote fit for our log: some send their token as a
+// path, and anything may be a method.
 func shorten(s string) string {
+	s = authn.Redact(s)
 	if len(s) > maxLogged {
 		return s[:maxLogged] + "..."
 	}

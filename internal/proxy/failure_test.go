@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -335,7 +336,8 @@ func TestDescribePanic(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	r := gate(t, echo, Options{Routes: []Route{{Path: "/public", Public: true}}})
-	long := "/" + strings.Repeat("x", 5000)
+	long := strings.Repeat("/x", 2500)
+	part := strings.Repeat("SiGnAtUrE-_0", 8)[:86] // as long as ES256's signature
 	for i, tc := range []struct {
 		request string
 		level   zapcore.Level
@@ -348,6 +350,8 @@ func TestLog(t *testing.T) {
 		{get("/a", "Authorization: Bearer "+secret+"x"), zapcore.InfoLevel, "/a", "signature", nil},
 		{get("/a/../b"), zapcore.InfoLevel, "/a/../b", "path", nil},
 		{get(long, "-"), zapcore.InfoLevel, long[:maxLogged] + "...", "missing", nil},
+		{get("/a/"+part+"."+part+"/b", "-"), zapcore.InfoLevel, "/a/[...]/b", "missing", nil},
+		{get("/a/"+part+"%2e"+part, "-"), zapcore.InfoLevel, "/a/[...]%[...]", "missing", nil},
 	} {
 		r.raw(t, tc.request)
 		r.last(t, i+1)
@@ -361,4 +365,23 @@ func TestLog(t *testing.T) {
 		}
 	}
 	noSecret(t, r, "")
+}
+
+// TestLogNoToken: a token may come as any part of the request line.
+func TestLogNoToken(t *testing.T) {
+	r := gate(t, echo, Options{})
+	part := strings.Repeat("SiGnAtUrE-_0", 8)[:86]
+	for i, request := range []string{
+		part + " / HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+		"GET http://" + part + ":" + part + "@shop.example/" + part + " HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+		"GET http://" + part + "/ HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+	} {
+		r.raw(t, request)
+		r.last(t, i+1)
+	}
+	for _, e := range r.logs.All() {
+		if s := fmt.Sprint(e.Message, e.ContextMap()); strings.Contains(s, part) {
+			t.Error(s)
+		}
+	}
 }

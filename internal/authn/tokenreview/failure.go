@@ -118,40 +118,13 @@ func (f *failure) String() string {
 	}
 }
 
-const (
-	// maxText bounds what a server's words may take of a log line, in bytes.
-	maxText = 400
-	// maxWord is in characters. It is shorter than any signature (that of ES256,
-	// the shortest, has 86), and longer than host names and most object names.
-	maxWord = 80
-)
+// maxText bounds what a server's words may take of a log line, in bytes.
+const maxText = 400
 
 // clean makes a server's words fit for our log. A server, or a proxy in front of
 // it, may echo the request, with the caller's token in the body and ours in the
-// header; so long words are left out, before anything is cut.
+// header.
 func clean(text string) string {
-	var out, word strings.Builder
-	flush := func() {
-		if word.Len() > maxWord {
-			out.WriteString("[...]")
-		} else {
-			out.WriteString(word.String())
-		}
-		word.Reset()
-	}
-	for i := range len(text) {
-		if c := text[i]; isToken(c) {
-			word.WriteByte(c)
-			continue
-		}
-		flush()
-		out.WriteByte(text[i])
-	}
-	flush()
-	return strings.ToValidUTF8(out.String()[:min(out.Len(), maxText)], "?")
-}
-
-// isToken reports whether c may stand in a compact JWS (RFC 7515 section 7.1).
-func isToken(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
+	text = authn.Redact(text)
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "?")
 }

@@ -336,14 +336,11 @@ func TestNothingOfATokenInErrors(t *testing.T) {
 }
 
 func TestClean(t *testing.T) {
-	long := strings.Repeat("a", maxWord)
 	for _, tc := range []struct{ in, want string }{
 		{"", ""},
 		{`Post "https://10.0.0.1:443/apis": dial tcp: refused`, `Post "https://10.0.0.1:443/apis": dial tcp: refused`},
-		{long, long},
-		{long + "a", "[...]"},
-		{"x " + long + ".b c", "x [...] c"},
-		{long + " " + long, long + " " + long},
+		{"no: " + theToken, "no: [...]"},
+		{strings.Repeat(theToken+" ", 10), strings.Repeat("[...] ", 10)},
 		{"a\xffb", "a?b"},
 		{strings.Repeat("é ", maxText), strings.Repeat("é ", maxText/3) + "?"},
 	} {
