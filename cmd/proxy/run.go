@@ -263,5 +263,6 @@ func runGate(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	telemetry.BridgeKlog(g.log) // there is one klog in a process
+	telemetry.BridgeStdLog(g.log)
 	return g.run(ctx)
 }

@@ -14,7 +14,8 @@ import (
 // error; the formats json and console. Every line is written: a decision that
 // is missing for sampling's sake is the one that is asked about.
 //
-// The bridge for client-go's log is [BridgeKlog].
+// The bridge for client-go's log is [BridgeKlog], that for net/http's
+// [BridgeStdLog].
 func NewLogger(level, format string, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
 	l, err := ParseLevel(level)
 	if err != nil {
