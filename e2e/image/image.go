@@ -88,7 +88,8 @@ func (b *Builder) Build(ctx context.Context, contextDir, dockerfile, name, archi
 		"--file=" + dockerfile,
 		"--volume=" + b.goDir + ":/usr/local/go:ro", "--volume=" + b.mods + ":/modules:ro",
 	}
-	for _, arg := range args {
+	// As BuildKit does by itself.
+	for _, arg := range append([]string{"TARGETOS=linux", "TARGETARCH=" + runtime.GOARCH}, args...) {
 		flags = append(flags, "--build-arg="+arg)
 	}
 	flags = append(flags, "--tag="+name, contextDir)

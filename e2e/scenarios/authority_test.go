@@ -26,13 +26,11 @@ func TestOwnAuthority(t *testing.T) {
 	g, c := troubled(t, "hybrid")
 	token := c.request(t, gateAudience)
 	roots := filepath.Join(world.cluster.Volume(g.pod.UID, "sallyport-token"), "ca.crt")
-	before, err := os.ReadFile(roots)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := readRoots(t, roots)
 	t.Cleanup(func() {
 		reconfigure(t, func(s *cluster.Settings) { s.Spare = false })
 		restartController(t)
+		waitRoots(t, roots, func(now []byte) bool { return bytes.Equal(now, before) })
 	})
 	reconfigure(t, func(s *cluster.Settings) { s.Spare = true })
 	g.turnsAway(t, c, token, noticeTime, authn.ReviewFailed)
@@ -41,16 +39,32 @@ func TestOwnAuthority(t *testing.T) {
 	}
 
 	restartController(t)
-	err = wait.For(t.Context(), "the new authority in the volume", 2*time.Minute, func(context.Context) error {
-		now, err := os.ReadFile(roots)
-		if err == nil && bytes.Equal(now, before) {
-			err = errors.New("still the old one")
+	waitRoots(t, roots, func(now []byte) bool { return !bytes.Equal(now, before) })
+	t.Logf("new authority on disk: decides again after %v", g.admits(t, c, token, rootsTime).Round(100*time.Millisecond))
+	g.unchanged(t)
+}
+
+func readRoots(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// waitRoots waits until the kubelet has written the authority that is wanted. It
+// looks at ConfigMaps when it looks after the pod.
+func waitRoots(t *testing.T, file string, wanted func([]byte) bool) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	err := wait.For(ctx, "the authority in the volume", 2*time.Minute, func(context.Context) error {
+		if !wanted(readRoots(t, file)) {
+			return errors.New("still the other one")
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("new authority on disk: decides again after %v", g.admits(t, c, token, rootsTime).Round(100*time.Millisecond))
-	g.unchanged(t)
 }

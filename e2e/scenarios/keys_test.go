@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,9 +64,13 @@ func TestOwnTokenRefused(t *testing.T) {
 			t.Cleanup(func() { restartController(t) })
 
 			token := c.request(t, gateAudience)
-			g.turnsAway(t, c, token, 0, authn.OwnToken)
+			// Keys that were fetched a moment ago are not fetched again for a token
+			// of an unknown key, which is refused then.
+			g.turnsAway(t, c, token, 2*noticeTime, authn.OwnToken)
 			g.waitLogged(t, "the cause", func(line map[string]any) bool { return line["level"] == "error" && loggedSince(line, began) },
-				func(line map[string]any) bool { return true })
+				func(line map[string]any) bool {
+					return strings.Contains(fmt.Sprint(line), "the API server refuses our own token")
+				})
 
 			reissue(t, g)
 			t.Logf("own token replaced: decides again after %v", g.admits(t, c, token, backTime).Round(100*time.Millisecond))

@@ -164,7 +164,7 @@ func want(t *testing.T, what string, err error, reason authn.Reason) {
 		return
 	}
 	kind := authn.ErrUnauthenticated
-	if reason == authn.KeysUnavailable {
+	if reason == authn.KeysUnavailable || reason == authn.OwnToken {
 		kind = authn.ErrUnavailable
 	}
 	if !errors.Is(err, kind) || authn.ReasonOf(err) != reason {

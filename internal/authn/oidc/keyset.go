@@ -104,7 +104,7 @@ func (s *KeySet) usable() error {
 		return nil
 	}
 	if s.lastErr != nil {
-		return authn.Unavailable(authn.KeysUnavailable, "the keys of %s: %v", s.issuer, s.lastErr)
+		return unavailable(s.lastErr, "the keys of %s", s.issuer)
 	}
 	return authn.Unavailable(authn.KeysUnavailable, "the keys of %s were not fetched yet", s.issuer)
 }
@@ -172,7 +172,7 @@ func (s *KeySet) outcome(id, alg string) ([]*key, error) {
 		return keys, nil
 	}
 	if s.failures > 0 {
-		return nil, authn.Unavailable(authn.KeysUnavailable, "key %q of %s is not known, and the keys could not be fetched: %v", id, s.issuer, s.lastErr)
+		return nil, unavailable(s.lastErr, "key %q of %s is not known, and the keys could not be fetched", id, s.issuer)
 	}
 	return nil, authn.Refuse(authn.UnknownKey, "key %q of %s", id, s.issuer)
 }

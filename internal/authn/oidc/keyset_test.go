@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -516,4 +517,31 @@ func TestRunEnds(t *testing.T) {
 		}
 		time.Sleep(fetchTimeout) // the fetch under way has its own bound
 	})
+}
+
+// Whose fault it is that keys cannot be fetched decides the reason.
+func TestWhoseFailure(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want authn.Reason
+	}{
+		"the issuer is away":               {errDown, authn.KeysUnavailable},
+		"the API server refuses our token": {explain(&StatusError{host + clusterKeys, 401}), authn.OwnToken},
+		"our rights":                       {explain(&StatusError{host + clusterKeys, 403}), authn.KeysUnavailable},
+		"another issuer wants a token":     {&StatusError{"https://login.example/keys", 401}, authn.KeysUnavailable},
+		"we have no token":                 {fmt.Errorf("get: %w", authn.Unavailable(authn.OwnToken, "none")), authn.OwnToken},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &publisher{}
+			p.fail(tc.err)
+			s := start(t, p, usual)
+			synctest.Wait() // the first fetch is over
+			want(t, name+", before the first keys", s.has(t, "a"), tc.want)
+			p.publish(jwk(p256(), "a", nil))
+			time.Sleep(time.Minute)
+			want(t, name+", a known key", s.has(t, "a"), "")
+			p.fail(tc.err)
+			want(t, name+", an unknown key", s.has(t, "b"), tc.want)
+		})
+	}
 }

@@ -98,7 +98,7 @@ func (l *Learner) outcome(issuer string) error {
 	case l.names.Has(issuer):
 		return nil
 	case l.failures > 0:
-		return authn.Unavailable(authn.KeysUnavailable, "the issuer %q is not known, and the discovery document could not be read: %v", clip(issuer), l.lastErr)
+		return unavailable(l.lastErr, "the issuer %q is not known, and the discovery document could not be read", clip(issuer))
 	}
 	return authn.Refuse(authn.Issuer, "%q", clip(issuer))
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"sallyport/internal/authn"
 )
 
 // Discovered fetches the keys that an issuer's discovery document names. The
@@ -131,6 +133,19 @@ func (c *Cluster) elsewhere(ctx context.Context, err error) (Document, error) {
 	return Document{}, explain(err)
 }
 
+var errOwnToken = errors.New("the API server refuses our own token")
+
+// unavailable is the answer to who must wait since a fetch failed with err. That
+// it is our own token which is refused, or missing, is a reason of its own: it
+// is not the issuer that has to be mended.
+func unavailable(err error, format string, args ...any) error {
+	reason := authn.KeysUnavailable
+	if errors.Is(err, errOwnToken) || ResultOf(err) == NoToken {
+		reason = authn.OwnToken
+	}
+	return authn.Unavailable(reason, format+": %v", append(args, err)...)
+}
+
 // explain adds whose fault it is, and the cures, to the refusals that have some.
 func explain(err error) error {
 	var status *StatusError
@@ -139,7 +154,7 @@ func explain(err error) error {
 	}
 	switch status.Code {
 	case http.StatusUnauthorized:
-		return fmt.Errorf("the API server refuses our own token: %w", err)
+		return fmt.Errorf("%w: %w", errOwnToken, err)
 	case http.StatusForbidden, http.StatusNotFound:
 		return fmt.Errorf("%w; grant our service account get on the nonResourceURLs %s and %s (ClusterRole system:service-account-issuer-discovery), or use --mode tokenreview, which needs no keys", err, wellKnown, clusterKeys)
 	}
