@@ -11,11 +11,13 @@ import (
 // Port is where the caller listens.
 const Port = 8080
 
-// A Request is what the caller shall send: GET URL.
+// A Request is what the caller shall send.
 type Request struct {
+	Method    string // GET if empty
 	URL       string
 	TokenFile string // read anew for each request
 	Token     string // in place of TokenFile
+	Alone     bool   // on a connection of its own
 }
 
 // An Answer is what came back.

@@ -27,10 +27,11 @@ var client = http.Client{
 func send(ctx context.Context, req caller.Request) (a caller.Answer, used string) {
 	began := time.Now()
 	defer func() { a.Took = time.Since(began) }()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, req.URL, nil)
+	r, err := http.NewRequestWithContext(ctx, req.Method, req.URL, nil)
 	if err != nil {
 		return caller.Answer{Error: err.Error()}, ""
 	}
+	r.Close = req.Alone
 	r.Header.Set("Accept", "application/json")
 	token := req.Token
 	if req.TokenFile != "" {
