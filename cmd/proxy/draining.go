@@ -48,24 +48,28 @@ func (d *draining) wait(ctx context.Context) error {
 // net/http turns into GOAWAY on HTTP/2. No connection is closed under a request.
 func (d *draining) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-d.begun:
-			w = closing{w}
-		default:
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(closing{w, d.begun}, r)
 	})
 }
 
-// A closing answer says that its connection ends. It says so with the status, as
-// ReverseProxy empties the header after an app's early hints, and not when a
-// connection is switched to another protocol.
-type closing struct{ http.ResponseWriter }
+// A closing answer says that its connection ends, if a drain has begun by then:
+// the next request of a connection that stayed would find the app gone, however
+// long before the drain this one came. It says so with the status, as ReverseProxy empties the header after
+// an app's early hints, and not when a connection is switched to another
+// protocol.
+type closing struct {
+	http.ResponseWriter
+	begun <-chan struct{}
+}
 
 // WriteHeader implements http.ResponseWriter.
 func (c closing) WriteHeader(code int) {
-	if code >= http.StatusOK {
-		c.Header().Set("Connection", "close")
+	select {
+	case <-c.begun:
+		if code >= http.StatusOK {
+			c.Header().Set("Connection", "close")
+		}
+	default:
 	}
 	c.ResponseWriter.WriteHeader(code)
 }

@@ -51,6 +51,43 @@ func TestDrainThenStop(t *testing.T) {
 	}
 }
 
+// An answer that begins while draining ends its connection, also where the
+// request came before: the caller's next one would come to an app that has gone.
+func TestDrainMeetsRequest(t *testing.T) {
+	t.Parallel()
+	reached, release := make(chan struct{}), make(chan struct{})
+	w := start(t, "--drain-delay=1s")
+	w.handler.Store(&handler{http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(reached)
+		<-release
+	})})
+	req, err := http.NewRequest(http.MethodGet, "http://"+w.gate.data.addr()+"/", nil)
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.token())
+	closes := make(chan bool, 1)
+	go func() {
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Error(err)
+			closes <- false
+			return
+		}
+		resp.Body.Close()
+		closes <- resp.Close
+	}()
+	<-reached
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.stop() }()
+	w.eventually("red", func() bool { code, _ := w.admin("/readyz"); return code == http.StatusServiceUnavailable })
+	close(release)
+	if !<-closes {
+		t.Error("the connection stays")
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // A request under way when SIGTERM comes is finished.
 func TestShutdownWaits(t *testing.T) {
 	t.Parallel()
