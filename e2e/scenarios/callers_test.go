@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"sallyport/e2e/caller"
 	"sallyport/e2e/wait"
 	"sallyport/internal/authn"
+	"sallyport/internal/config"
 )
 
 // Given the example from deploy/ and a caller's pod,
@@ -22,19 +24,14 @@ import (
 // each other is refused for its own reason.
 func TestCallers(t *testing.T) {
 	t.Parallel()
-	g, c := deploy(t), newCaller(t)
+	tryTokens(t, deploy(t), newCaller(t), config.Hybrid)
+}
+
+// tryTokens sends a gate of the mode all tokens that a pod can have.
+func tryTokens(t *testing.T, g *gate, c *callingPod, mode config.Mode) {
+	t.Helper()
 	g.waitReached(t, c)
-	for _, tt := range []struct {
-		name   string
-		send   caller.Request
-		reason authn.Reason
-	}{
-		{"another-audience", caller.Request{TokenFile: otherToken}, authn.Audience},
-		{"default", caller.Request{TokenFile: defaultToken}, authn.Audience},
-		{"ours-and-the-api-server's", caller.Request{Token: c.request(t, gateAudience, clusterIssuer(t))}, authn.APIAudience},
-		{"legacy", caller.Request{TokenFile: legacyToken}, authn.Legacy},
-		{"none", caller.Request{}, authn.Missing},
-	} {
+	for _, tt := range refusals(t, c, mode) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := "/" + c.pod.Namespace + "/" + tt.name
 			before := g.metric(t, "sallyport_requests_total", `code="401"`, reasonLabel(tt.reason))
@@ -59,6 +56,59 @@ func TestCallers(t *testing.T) {
 		}
 		sawIdentity(t, a.Body, c)
 	})
+}
+
+// A refusal is a request without a token that opens the gate, and why.
+type refusal struct {
+	name   string
+	send   caller.Request
+	reason authn.Reason
+}
+
+func refusals(t *testing.T, c *callingPod, mode config.Mode) []refusal {
+	t.Helper()
+	// What cannot succeed is refused by the gate itself, in every mode. Only a
+	// forgery is found by whoever looks at the signature.
+	forged := authn.Signature
+	if mode == config.TokenReview {
+		forged = authn.Revoked
+	}
+	return []refusal{
+		{"another-audience", caller.Request{TokenFile: otherToken}, authn.Audience},
+		{"default", caller.Request{TokenFile: defaultToken}, authn.Audience},
+		{"ours-and-the-api-server's", caller.Request{Token: c.request(t, gateAudience, clusterIssuer(t))}, authn.APIAudience},
+		{"legacy", caller.Request{TokenFile: legacyToken}, authn.Legacy},
+		{"another's-name", caller.Request{Token: renamed(t, c.request(t, gateAudience))}, forged},
+		{"none", caller.Request{}, authn.Missing},
+	}
+}
+
+// renamed makes the token one of another service account's, without a key to
+// sign it with.
+func renamed(t *testing.T, token string) string {
+	t.Helper()
+	return altered(t, token, func(claims map[string]any) {
+		claims["sub"] = "system:serviceaccount:kube-system:default"
+		k := claims["kubernetes.io"].(map[string]any)
+		k["namespace"], k["serviceaccount"].(map[string]any)["name"] = "kube-system", "default"
+	})
+}
+
+// altered changes a token's claims, and leaves the signature.
+func altered(t *testing.T, token string, change func(claims map[string]any)) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims map[string]any
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(claims)
+	parts[1] = segment(t, claims)
+	return strings.Join(parts, ".")
 }
 
 // sawIdentity checks what the app saw of the caller.
