@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -196,16 +197,46 @@ func (g *gate) logged(t *testing.T, match func(map[string]any) bool) (lines []ma
 	if err != nil {
 		t.Fatal("log: ", err)
 	}
-	scanner := bufio.NewScanner(bytes.NewReader(data))
-	for scanner.Scan() {
-		var line map[string]any
-		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
-			t.Errorf("a log line that is no JSON: %s", scanner.Bytes())
-			continue
-		}
+	all, err := logLines(data)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, line := range all {
 		if match(line) {
 			lines = append(lines, line)
 		}
 	}
 	return lines
+}
+
+// logLines reads a gate's log.
+func logLines(log []byte) (lines []map[string]any, err error) {
+	scanner := bufio.NewScanner(bytes.NewReader(log))
+	for scanner.Scan() {
+		var line map[string]any
+		if json.Unmarshal(scanner.Bytes(), &line) != nil {
+			err = fmt.Errorf("a log line that is no JSON: %s", scanner.Bytes())
+			continue
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
+}
+
+// loggedAt returns the time of the first line with a message.
+func loggedAt(t *testing.T, lines []map[string]any, msg string) time.Time {
+	t.Helper()
+	for _, line := range lines {
+		if line["msg"] != msg {
+			continue
+		}
+		text, _ := line["time"].(string)
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	t.Fatalf("the log does not say %q", msg)
+	return time.Time{}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,8 +98,17 @@ func (m *manifest) sidecar() *corev1.Container { return &m.pod().InitContainers[
 // app returns the app's container.
 func (m *manifest) app() *corev1.Container { return &m.pod().Containers[0] }
 
-// serve adds flags to the gate's.
-func (m *manifest) serve(flags ...string) { m.sidecar().Args = append(m.sidecar().Args, flags...) }
+// serve gives the gate flags, in place of those of the same names.
+func (m *manifest) serve(flags ...string) {
+	given := func(arg string) bool {
+		return slices.ContainsFunc(flags, func(flag string) bool {
+			name, _, _ := strings.Cut(flag, "=")
+			return strings.HasPrefix(arg, name+"=")
+		})
+	}
+	c := m.sidecar()
+	c.Args = append(slices.DeleteFunc(c.Args, given), flags...)
+}
 
 // text returns the manifest for kubectl.
 func (m *manifest) text(t *testing.T) string {

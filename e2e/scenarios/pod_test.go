@@ -24,26 +24,32 @@ const podTime = 2 * time.Minute
 
 // readyPod waits until one pod has the labels and is ready. Pods that are ending
 // do not count.
-func readyPod(t *testing.T, namespace, labels string) (pod corev1.Pod) {
+func readyPod(t *testing.T, namespace, labels string) corev1.Pod {
 	t.Helper()
-	err := wait.For(t.Context(), "a pod with "+labels, podTime, func(ctx context.Context) error {
-		pods, err := livePods(ctx, namespace, labels)
-		if err != nil {
+	return readyPods(t, namespace, labels, 1)[0]
+}
+
+// readyPods is readyPod for n pods.
+func readyPods(t *testing.T, namespace, labels string, n int) (pods []corev1.Pod) {
+	t.Helper()
+	err := wait.For(t.Context(), "pods with "+labels, podTime, func(ctx context.Context) (err error) {
+		if pods, err = livePods(ctx, namespace, labels); err != nil {
 			return err
 		}
-		if len(pods) != 1 {
+		if len(pods) != n {
 			return fmt.Errorf("%d pods", len(pods))
 		}
-		pod = pods[0]
-		if !isReady(&pod) {
-			return notReady(pod)
+		for _, p := range pods {
+			if !isReady(&p) {
+				return notReady(p)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pod
+	return pods
 }
 
 func livePods(ctx context.Context, namespace, labels string) (live []corev1.Pod, err error) {
