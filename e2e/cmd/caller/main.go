@@ -15,7 +15,10 @@ import (
 func main() {
 	var s server
 	http.HandleFunc("POST /call", s.call)
+	http.HandleFunc("POST /raw", raw)
+	http.HandleFunc("POST /watch", watch)
 	http.HandleFunc("POST /token", token)
+	http.HandleFunc("POST /secrets", tellSecrets)
 	http.HandleFunc("POST /load", s.startLoad)
 	http.HandleFunc("GET /load", s.readLoad)
 	http.HandleFunc("DELETE /load", s.stopLoad)

@@ -33,13 +33,9 @@ func send(ctx context.Context, req caller.Request) (a caller.Answer, used string
 	}
 	r.Close = req.Alone
 	r.Header.Set("Accept", "application/json")
-	token := req.Token
-	if req.TokenFile != "" {
-		data, err := os.ReadFile(req.TokenFile)
-		if err != nil {
-			return caller.Answer{Error: err.Error()}, ""
-		}
-		token = string(data)
+	token, err := tokenOf(req.TokenFile, req.Token)
+	if err != nil {
+		return caller.Answer{Error: err.Error()}, ""
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -56,6 +52,20 @@ func send(ctx context.Context, req caller.Request) (a caller.Answer, used string
 		a.Error = err.Error()
 	}
 	return a, used
+}
+
+// tokenOf returns the token that is in the file now, or the other one where no
+// file is named. From now on the caller knows it for a secret.
+func tokenOf(file, token string) (string, error) {
+	if file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		token = string(data)
+	}
+	known.add(token)
+	return token, nil
 }
 
 func fingerprint(token string) string {
