@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"sallyport/internal/config"
+	"sallyport/internal/telemetry"
 )
 
 const (
@@ -56,7 +57,6 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", name, err)
 	}
-	errorLog, _ := zap.NewStdLogAt(log.With(zap.String("listener", name)), zap.DebugLevel)
 	s := &server{name: name, listener: l}
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 		IdleTimeout:                  idleTimeout,
 		// Handshakes and broken connections are other people's doing: they
 		// must not fill our log.
-		ErrorLog: errorLog,
+		ErrorLog: telemetry.StdLog(log.With(zap.String("listener", name)), zap.DebugLevel),
 	}
 	return s, nil
 }

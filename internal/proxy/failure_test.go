@@ -385,3 +385,19 @@ func TestLogNoToken(t *testing.T) {
 		}
 	}
 }
+
+// TestMalformedTrailer: ReverseProxy quotes it in a log line of its own.
+func TestMalformedTrailer(t *testing.T) {
+	app := rawApp(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"+secret+"\r\n\r\n")
+	r := gateTo(t, UpstreamOptions{URL: mustURL(t, app)}, Options{})
+	_, br := r.dial(t, get("/"))
+	answer, _ := io.ReadAll(br)
+	if got := r.last(t, 1); got != (outcome{200, authn.UpstreamBroken}) {
+		t.Error(got)
+	}
+	said := r.logs.FilterMessageSnippet("ReverseProxy read error").All()
+	if len(said) != 1 || !strings.HasSuffix(said[0].Message, "missing colon:") {
+		t.Errorf("ReverseProxy says %v", said)
+	}
+	noSecret(t, r, string(answer))
+}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -14,8 +15,6 @@ import (
 )
 
 func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy {
-	// An error is impossible at a level that zap knows.
-	errorLog, _ := zap.NewStdLogAt(p.log.Named("reverseproxy"), zap.DebugLevel)
 	return &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      transport,
@@ -27,7 +26,7 @@ func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy
 		// Whatever the app sends goes out at once: it knows why it flushed.
 		FlushInterval: -1,
 		BufferPool:    &buffers,
-		ErrorLog:      errorLog,
+		ErrorLog:      log.New(words{p.log.Named("reverseproxy")}, "", 0),
 	}
 }
 
@@ -67,6 +66,15 @@ func (x *exchange) forwardError(err error) error {
 		reason = authn.UpstreamTimeout
 	}
 	return &failure{reason: reason, detail: unquoted(err.Error())}
+}
+
+// words is an io.Writer of what ReverseProxy says by itself: a debug line a call.
+type words struct{ log *zap.Logger }
+
+// Write implements io.Writer.
+func (w words) Write(p []byte) (int, error) {
+	w.log.Debug(shorten(unquoted(string(p))))
+	return len(p), nil
 }
 
 // unquoted cuts an error's text where it begins to quote: net/http repeats the

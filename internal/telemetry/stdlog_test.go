@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // TestStdLogQuotesNothing has net/http's transport meet an app that says more
@@ -65,9 +67,17 @@ func TestStdLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := lines{log}.Write([]byte("a \"b\" c\n"))
-	if n != 8 || err != nil || !strings.Contains(out.String(), `"msg":"a"`) {
-		t.Errorf("%d %v %s", n, err, &out)
+	std := StdLog(log, zap.InfoLevel)
+	std.Printf("http: %s: %q", "a", "b")
+	std.Print(strings.Repeat("SiGnAtUrE-_0", 8))
+	for _, want := range []string{`"level":"info"`, `"msg":"http: a:"`, `"msg":"[...]"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, &out)
+		}
+	}
+	StdLog(log, zap.DebugLevel).Print("quiet")
+	if strings.Contains(out.String(), "quiet") {
+		t.Error(out.String())
 	}
 }
 
