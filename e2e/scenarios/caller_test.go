@@ -24,6 +24,8 @@ const (
 	defaultToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 )
 
+var callerFiles = []string{ownToken, otherToken, legacyToken, defaultToken}
+
 // A callingPod is a pod that calls the gate as it is told.
 type callingPod struct {
 	pod     corev1.Pod
@@ -46,7 +48,7 @@ func troubledCaller(t *testing.T) *callingPod {
 // newCaller starts a caller in a namespace of its own, which goes with the test.
 func newCaller(t *testing.T) *callingPod {
 	t.Helper()
-	return startCaller(t, func(namespace string) {
+	c := startCaller(t, func(namespace string) {
 		t.Cleanup(func() {
 			err := world.client.CoreV1().Namespaces().Delete(context.Background(), namespace, metav1.DeleteOptions{})
 			if err != nil {
@@ -54,6 +56,12 @@ func newCaller(t *testing.T) *callingPod {
 			}
 		})
 	})
+	t.Cleanup(func() {
+		if err := c.confess(context.Background(), callerFiles...); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
 }
 
 func startCaller(t *testing.T, made func(namespace string)) *callingPod {
@@ -148,6 +156,13 @@ func (c *callingPod) call(t *testing.T, req caller.Request) (a caller.Answer) {
 }
 
 // startLoad starts requests that end with stopLoad, or with the test.
+// raw sends bytes as they are.
+func (c *callingPod) raw(t *testing.T, r caller.Raw) (a caller.Answer) {
+	t.Helper()
+	c.do(t, "POST", "raw", r, &a)
+	return a
+}
+
 func (c *callingPod) startLoad(t *testing.T, l caller.Load) {
 	t.Helper()
 	c.do(t, "POST", "load", l, nil)
@@ -189,6 +204,7 @@ func (c *callingPod) request(t *testing.T, audiences ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	learn(r.Status.Token)
 	return r.Status.Token
 }
 

@@ -16,6 +16,7 @@ import (
 func (p *peoplePod) token(t *testing.T, person provider.Person) (token string) {
 	t.Helper()
 	p.order(t, "POST", "token", person, &token)
+	learn(token)
 	return token
 }
 

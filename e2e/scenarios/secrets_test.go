@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sallyport/e2e/caller"
+	"sallyport/e2e/secrets"
 )
 
 // A word that could be a part of a token: base64url, and longer than the ids of
@@ -36,51 +38,48 @@ func secretsIn(text string) (found []string) {
 	return found
 }
 
-// check keeps the gate's log and metrics, and looks for secrets in them. Each
-// gate is checked before it ends: this is what no scenario may cause.
-func (g *gate) check(ctx context.Context) error {
-	pods, err := world.client.CoreV1().Pods(g.namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return err
+// known is what all tokens of the run are known by.
+var known = struct {
+	sync.Mutex
+	set secrets.Set
+}{set: secrets.Set{}}
+
+// learn makes the tokens known, which no log may have parts of.
+func learn(tokens ...string) {
+	known.Lock()
+	defer known.Unlock()
+	for _, token := range tokens {
+		known.set.Add(token)
 	}
-	for i := range pods.Items {
-		p := &pods.Items[i]
-		for _, c := range append(p.Spec.InitContainers, p.Spec.Containers...) {
-			log, e := containerLog(ctx, p, c.Name)
-			if e != nil {
-				continue // it has not started, or has been removed
-			}
-			name := fmt.Sprintf("%s.%s.%s.log", g.namespace, p.Name, c.Name)
-			err = errors.Join(err, world.keep(name, log), clean(name, log))
-		}
-	}
-	if g.pod.Name == "" {
-		return err
-	}
-	page, e := g.metrics(ctx)
-	if e != nil {
-		return err // a scenario may have ended the pod
-	}
-	name := fmt.Sprintf("%s.%s.metrics", g.namespace, g.pod.Name)
-	return errors.Join(err, world.keep(name, page), clean(name, page))
 }
 
-// checkEvents looks at the cluster's events.
-func (w *shared) checkEvents(ctx context.Context) error {
-	events, err := w.client.CoreV1().Events("").List(ctx, metav1.ListOptions{})
+// confess makes all tokens known that the caller has sent or has in the files.
+func (c *callingPod) confess(ctx context.Context, files ...string) error {
+	data, err := world.ask(ctx, "POST", &c.pod, caller.Port, "secrets", files)
 	if err != nil {
-		return err
+		return fmt.Errorf("the tokens of %s in %s: %w: %s", c.pod.Name, c.pod.Namespace, err, data)
 	}
-	var text strings.Builder
-	for _, e := range events.Items {
-		fmt.Fprintf(&text, "%s %s/%s %s: %s\n", e.LastTimestamp.Time, e.InvolvedObject.Namespace, e.InvolvedObject.Name, e.Reason, e.Message)
-	}
-	return errors.Join(w.keep("events.txt", []byte(text.String())), clean("events", []byte(text.String())))
+	known.Lock()
+	defer known.Unlock()
+	return known.set.UnmarshalBinary(data)
 }
 
+// clean returns an error if a text has a part of a token in it, or what looks
+// like one.
 func clean(name string, data []byte) error {
+	err := unknown(name, data)
 	if found := secretsIn(string(data)); len(found) > 0 {
-		return fmt.Errorf("%s: %d words that may be parts of tokens, such as %s", name, len(found), found[0])
+		err = errors.Join(err, fmt.Errorf("%s: %d words that may be parts of tokens, such as %s", name, len(found), found[0]))
+	}
+	return err
+}
+
+// unknown returns an error if a text has a part of a token in it that is known.
+func unknown(name string, data []byte) error {
+	known.Lock()
+	defer known.Unlock()
+	if n, line := known.set.In(data); n > 0 {
+		return fmt.Errorf("%s: %d pieces of tokens, the first in line %d", name, n, line)
 	}
 	return nil
 }

@@ -46,7 +46,9 @@ func (c *callingPod) sign(t *testing.T, expires time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unsigned + "." + base64.RawURLEncoding.EncodeToString(signature)
+	token := unsigned + "." + base64.RawURLEncoding.EncodeToString(signature)
+	learn(token)
+	return token
 }
 
 func segment(t *testing.T, v any) string {

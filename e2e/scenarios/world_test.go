@@ -77,9 +77,10 @@ func runGuests(ctx context.Context, m *testing.M) (int, error) {
 func (w *shared) run(ctx context.Context, m *testing.M) (int, error) {
 	code := m.Run()
 	err := w.closeShared(ctx)
-	if err == nil {
-		err = w.checkEvents(ctx)
+	if theCaller != nil {
+		err = errors.Join(err, theCaller.confess(ctx, callerFiles...))
 	}
+	err = errors.Join(err, w.checkEvents(ctx), w.checkLogs())
 	if err != nil {
 		return 1, err
 	}
