@@ -28,9 +28,18 @@ func TestOwnExpiry(t *testing.T) {
 	if a := c.call(t, request); a.Status != http.StatusOK {
 		t.Fatalf("a fresh token: %v", a)
 	}
+	g.admitsUntil(t, c, request, expires.Add(leeway))
+	path := "/" + c.pod.Namespace + "/expired"
+	c.call(t, caller.Request{URL: g.service + path, Token: request.Token})
+	g.tells(t, path, authn.Expired)
+}
+
+// admitsUntil sends the request again and again, which must be let through until
+// the time has come and no longer.
+func (g *gate) admitsUntil(t *testing.T, c *callingPod, request caller.Request, end time.Time) {
+	t.Helper()
 	// More than a decision takes, and the clocks are the same.
 	const margin = 3 * time.Second
-	end := expires.Add(leeway)
 	err := wait.For(t.Context(), "the token's end", time.Until(end.Add(margin)), func(context.Context) error {
 		a := c.call(t, request)
 		switch now := time.Now(); {
@@ -41,14 +50,11 @@ func TestOwnExpiry(t *testing.T) {
 		case now.Before(end):
 			return wait.Stop(fmt.Errorf("refused %v too early: %v", end.Sub(now), a))
 		default:
-			t.Logf("refused %v after its end and the leeway", now.Sub(end).Round(time.Millisecond))
+			t.Logf("refused %v after its time", now.Sub(end).Round(time.Millisecond))
 			return nil
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := "/" + c.pod.Namespace + "/expired"
-	c.call(t, caller.Request{URL: g.service + path, Token: request.Token})
-	g.tells(t, path, authn.Expired)
 }
