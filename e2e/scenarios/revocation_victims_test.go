@@ -118,8 +118,14 @@ func (v *victim) open() (n int) {
 // check compares when they said no with when they must have.
 func (v *victim) check(t *testing.T, c *callingPod, revokers []*revoker) {
 	t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	took := func(who string, most time.Duration) string {
 		verdict := v.by[who]
+		if verdict == nil {
+			t.Errorf("%s deleted: %s says yes, want no after %v at most", v.name, who, most)
+			return who + " never"
+		}
 		d := verdict.at.Sub(v.deleted)
 		if verdict.err != nil || d > most || d < 0 {
 			t.Errorf("%s deleted: %s says no after %v, want %v at most: %v", v.name, who, d, most, verdict.err)
@@ -129,6 +135,9 @@ func (v *victim) check(t *testing.T, c *callingPod, revokers []*revoker) {
 	line := took(apiServer, v.takes+revocationSlack)
 	for _, r := range revokers {
 		line += "; " + took(r.name, v.takes+r.recheck+revocationSlack)
+		if v.by[r.name] == nil {
+			continue
+		}
 		if a := v.by[r.name].answer; a.Status != http.StatusUnauthorized || !strings.Contains(a.Header.Get("WWW-Authenticate"), "invalid_token") {
 			t.Errorf("%s deleted: %s answers %v", v.name, r.name, a)
 		}
