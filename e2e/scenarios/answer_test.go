@@ -13,7 +13,9 @@ import (
 )
 
 // backTime is how soon the gate must decide again once what it needs is there.
-// It asks every 5 s at least, and two busy cores take their time.
+// It asks every 5 s at least, an API server that has just been started forbids
+// things for a while, until it has read all roles, and two busy cores take their
+// time.
 const backTime = 20 * time.Second
 
 // noticeTime is how soon the gate must have noticed that something is missing:
@@ -104,7 +106,7 @@ func (g *gate) waitLogged(t *testing.T, what string, some, want func(line map[st
 	err := wait.For(t.Context(), what, 5*time.Second, func(context.Context) error {
 		lines := g.logged(t, some)
 		if len(lines) == 0 || !want(lines[len(lines)-1]) {
-			return fmt.Errorf("lines: %v", lines)
+			return fmt.Errorf("%d lines, the last: %v", len(lines), lines[max(0, len(lines)-1):])
 		}
 		return nil
 	})

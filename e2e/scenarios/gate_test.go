@@ -168,13 +168,27 @@ func (g *gate) metrics(ctx context.Context) ([]byte, error) {
 
 // metric returns the sum of a metric's series that have all of the labels,
 // written as in reason="expired".
-func (g *gate) metric(t *testing.T, name string, labels ...string) (sum float64) {
+func (g *gate) metric(t *testing.T, name string, labels ...string) float64 {
+	t.Helper()
+	return g.page(t).sum(t, name, labels...)
+}
+
+// A page is all metrics of one moment.
+type page []byte
+
+func (g *gate) page(t *testing.T) page {
 	t.Helper()
 	data, err := g.metrics(t.Context())
 	if err != nil {
 		t.Fatal("metrics: ", err)
 	}
-	for line := range strings.Lines(string(data)) {
+	return data
+}
+
+// sum is gate.metric for a page.
+func (p page) sum(t *testing.T, name string, labels ...string) (sum float64) {
+	t.Helper()
+	for line := range strings.Lines(string(p)) {
 		series, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		bare, rest, _ := strings.Cut(series, "{")
 		lacks := func(label string) bool { return !strings.Contains(rest, label) }

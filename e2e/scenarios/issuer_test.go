@@ -23,7 +23,7 @@ func TestOwnIssuer(t *testing.T) {
 			reconfigure(t, func(s *cluster.Settings) { s.Issuers = []string{issuer, cluster.Issuer} })
 
 			after := c.request(t, gateAudience)
-			t.Logf("new issuer: first token let in after %v", g.admits(t, c, after, 0).Round(time.Millisecond))
+			t.Logf("new issuer: first token let in after %v", g.admits(t, c, after, backTime).Round(time.Millisecond))
 			for range 3 { // also after the next review
 				g.admits(t, c, before, 0)
 				g.admits(t, c, after, 0)

@@ -31,7 +31,7 @@ func TestOwnSigningKeys(t *testing.T) {
 
 	reconfigure(t, func(s *cluster.Settings) { s.SigningKey, s.OldKeys = fresh, []string{old} })
 	after := c.request(t, gateAudience)
-	t.Logf("new key: first token let in after %v", g.admits(t, c, after, 0).Round(time.Millisecond))
+	t.Logf("new key: first token let in after %v", g.admits(t, c, after, backTime).Round(time.Millisecond))
 	g.admits(t, c, before, 0)
 
 	reissue(t, g)
@@ -39,7 +39,7 @@ func TestOwnSigningKeys(t *testing.T) {
 	g.admits(t, c, after, 0)
 
 	reconfigure(t, func(s *cluster.Settings) { s.OldKeys = nil })
-	g.admits(t, c, c.request(t, gateAudience), backTime) // a new one: the API server was away a moment ago
+	g.admits(t, c, c.request(t, gateAudience), backTime)
 	g.admits(t, c, after, 0)
 	took := g.refuses(t, c, before, backTime, authn.Revoked)
 	t.Logf("old key dropped: its token refused after %v", took.Round(100*time.Millisecond))

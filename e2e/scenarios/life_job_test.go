@@ -26,6 +26,10 @@ const drainDelay = 5 * time.Second
 // that nobody ends would take for ever, one that has to be killed 35 s.
 const jobMargin = 10 * time.Second
 
+// stopMargin is what the kubelet may take between the end of the gate's preStop
+// and its SIGTERM, with two busy cores.
+const stopMargin = 3 * time.Second
+
 // Given Jobs without the sidecar, with the example's, and with one that does not
 // wait to drain, as nobody sends requests to a Job,
 // when their programs have done their work,
@@ -61,11 +65,30 @@ func TestJob(t *testing.T) {
 		if took > without+tt.most+jobMargin {
 			t.Errorf("the sidecar holds the Job up: %s", tt.job)
 		}
-		s := containerStatus(g.jobPod(t, tt.job), "sallyport")
+		pod := g.jobPod(t, tt.job)
+		if took := stopTime(t, pod); took < tt.most || took > tt.most+stopMargin {
+			t.Errorf("the gate took %v to stop, want %v: %s", took, tt.most, tt.job)
+		}
+		s := containerStatus(pod, "sallyport")
 		if s == nil || s.State.Terminated == nil || s.State.Terminated.ExitCode != 0 || s.RestartCount > 0 {
 			t.Errorf("the gate: %+v", s)
 		}
 	}
+}
+
+// stopTime is how long the gate took from the drain's begin to its end, by its
+// log.
+func stopTime(t *testing.T, pod *corev1.Pod) time.Duration {
+	t.Helper()
+	log, err := containerLog(t.Context(), pod, "sallyport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := logLines(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loggedAt(t, lines, "stopped").Sub(loggedAt(t, lines, "draining: not ready, and still serving"))
 }
 
 func (g *gate) createJob(t *testing.T, name string, template corev1.PodTemplateSpec) {

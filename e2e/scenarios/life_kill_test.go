@@ -27,11 +27,11 @@ func TestOwnKill(t *testing.T) {
 	g := deployWith(t, func(m *manifest) { m.testApp() })
 	known, stranger := newCaller(t), newCaller(t)
 	g.waitReached(t, known)
-	known.startLoad(t, caller.Load{Workers: 8, Pause: 10 * time.Millisecond,
+	known.startLoad(t, caller.Load{Workers: 4, Pause: 20 * time.Millisecond,
 		Request: caller.Request{URL: g.service + "/load", TokenFile: ownToken}})
 	// Past the Service, which knows no endpoint for a while: it sees the gate's
 	// very first moments.
-	stranger.startLoad(t, caller.Load{Workers: 8, Pause: time.Millisecond,
+	stranger.startLoad(t, caller.Load{Workers: 4, Pause: 5 * time.Millisecond,
 		Request: caller.Request{URL: "http://" + g.pod.Status.PodIP + ":8443/attack"}})
 	known.waitSent(t, someRequests)
 	stranger.waitSent(t, someRequests)

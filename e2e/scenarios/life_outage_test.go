@@ -24,7 +24,8 @@ func TestOwnReadiness(t *testing.T) {
 	since := readySince(g.look(t))
 	failed := func() float64 {
 		const reviews = "sallyport_tokenreviews_total"
-		return g.metric(t, reviews) - g.metric(t, reviews, `result="yes"`)
+		p := g.page(t)
+		return p.sum(t, reviews) - p.sum(t, reviews, `result="yes"`)
 	}
 	before := failed()
 

@@ -42,7 +42,7 @@ func For(ctx context.Context, what string, most time.Duration, look func(context
 			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 		if time.Since(said) >= progress {
-			fmt.Printf("    waiting for %s, %.0f s: %v\n", what, time.Since(began).Seconds(), last)
+			fmt.Printf("    waiting for %s, %.0f s: %.200v\n", what, time.Since(began).Seconds(), last)
 			said = time.Now()
 		}
 		select {

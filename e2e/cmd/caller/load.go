@@ -46,7 +46,19 @@ func (r *load) work(l caller.Load) {
 		case <-r.end:
 			return
 		case <-time.After(l.Pause):
+			if r.ended() { // without a pause both may be so
+				return
+			}
 		}
+	}
+}
+
+func (r *load) ended() bool {
+	select {
+	case <-r.end:
+		return true
+	default:
+		return false
 	}
 }
 
