@@ -43,11 +43,19 @@ func (c *Cluster) Reconfigure(ctx context.Context, s Settings) error {
 	return c.WaitServed(ctx)
 }
 
-// WaitServed waits until the API server is ready, and pods reach it by its
-// Service: an API server that ends takes itself from there.
+// WaitServed waits until the API server, which was away, is ready, and pods reach
+// it by its Service: an API server that ends takes itself from there. The
+// programs that make pods and Services work start anew, as they would look for
+// the API server no more than twice a minute by then. The kubelet does not:
+// scenarios tell what its start does to tokens.
 func (c *Cluster) WaitServed(ctx context.Context) error {
 	if err := c.WaitReady(ctx); err != nil {
 		return err
+	}
+	for _, p := range []*Process{c.ControllerManager, c.Scheduler, c.Proxy} {
+		if err := p.Restart(); err != nil {
+			return err
+		}
 	}
 	return wait.For(ctx, "the API server's Service", startTime, func(ctx context.Context) error {
 		dialer := net.Dialer{Timeout: time.Second}

@@ -96,7 +96,16 @@ func complete(a caller.Answer) error {
 // older than since.
 func (g *gate) told(t *testing.T, since time.Time, reason authn.Reason) {
 	t.Helper()
-	mine := func(line map[string]any) bool { return line["path"] == "/"+t.Name() && loggedSince(line, since) }
+	g.toldUntil(t, since, time.Now().Add(noticeTime), reason)
+}
+
+// toldUntil is told for the lines up to until: the log of what an API server's
+// absence did is to be had after it.
+func (g *gate) toldUntil(t *testing.T, since, until time.Time, reason authn.Reason) {
+	t.Helper()
+	mine := func(line map[string]any) bool {
+		return line["path"] == "/"+t.Name() && loggedSince(line, since) && !loggedSince(line, until)
+	}
 	g.waitLogged(t, "reason "+string(reason), mine, func(line map[string]any) bool { return line["reason"] == string(reason) })
 }
 

@@ -132,7 +132,7 @@ func (g *gate) waitRotated(t *testing.T, rotations float64, since time.Time) (id
 func loggedSince(line map[string]any, since time.Time) bool {
 	text, _ := line["time"].(string)
 	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && !at.Before(since)
+	return err == nil && !at.Before(since.Truncate(time.Millisecond)) // as precise as the log
 }
 
 // reviewedWith waits until the API server has answered a TokenReview that was
