@@ -134,12 +134,15 @@ type outcome struct {
 
 // ask joins the decision under way about the token, or starts one. It outlives
 // whoever asked first, as others may be waiting for it. The entry is nil for a
-// token that is not known.
+// token that is not remembered; its caller may know it all the same.
 func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan singleflight.Result {
+	caller := authn.CallerOf(ctx)
+	caller.Known = caller.Known || e != nil
 	return c.flights.DoChan(string(k[:]), func() (any, error) {
 		if e != nil {
 			defer e.recheck.Store(0)
-		} else {
+		}
+		if !caller.Known {
 			select {
 			case c.lookups <- struct{}{}:
 				defer func() { <-c.lookups }()
@@ -148,8 +151,6 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan s
 					Detail: "too many tokens are being examined", RetryAfter: time.Second}
 			}
 		}
-		caller := authn.CallerOf(ctx)
-		caller.Known = e != nil
 		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)
 		defer cancel()
 		id, err := c.examine(ctx, token)

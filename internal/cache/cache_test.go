@@ -291,6 +291,25 @@ func TestSaysWhoIsKnown(t *testing.T) {
 	})
 }
 
+// Who knows that a token was good keeps its place after a no, when the cache has
+// forgotten the token, and in front of unproven lookups that hang.
+func TestCallerKnows(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
+		ctx := authn.WithCaller(t.Context(), authn.Caller{Known: true})
+		next.hang.Store(true)
+		for i := range maxLookups {
+			go c.Authenticate(t.Context(), fmt.Sprint("slow", i))
+		}
+		synctest.Wait()
+		next.hang.Store(false)
+		next.say(confirmed(), nil)
+		if _, err := c.Authenticate(ctx, "t"); err != nil || fmt.Sprint(next.known) != "[true]" {
+			t.Errorf("%v; known = %v", err, next.known)
+		}
+		time.Sleep(decisionTimeout)
+	})
+}
+
 func TestLocal(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
 		id := local()
