@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"sallyport/internal/authn"
 )
 
 // An answer without a network, so that only the gate's own work is measured.
@@ -26,6 +30,10 @@ func benchmark(b *testing.B, h http.Handler) {
 		"Authorization": {"Bearer " + secret}, "Accept": {"*/*"}, "User-Agent": {"bench"},
 		"X-Request-Id": {"1"}, "Accept-Encoding": {"gzip"},
 	}
+	// As a server's, it can be cancelled.
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	r = r.WithContext(ctx)
 	b.ReportAllocs()
 	for b.Loop() {
 		h.ServeHTTP(httptest.NewRecorder(), r)
@@ -38,6 +46,35 @@ func BenchmarkGate(b *testing.B) {
 		b.Fatal(err)
 	}
 	benchmark(b, h)
+}
+
+// BenchmarkGateStreams is what the watch over streams adds.
+func BenchmarkGateStreams(b *testing.B) {
+	streams, err := NewStreams(StreamOptions{Authenticator: admitSecret, Recheck: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h, err := New(Options{Authenticator: admitSecret, Target: &url.URL{Scheme: "http", Host: "app"}, Transport: canned{}, Streams: streams})
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmark(b, h)
+}
+
+// BenchmarkSweep is a sweep over 10,000 requests that are all in order.
+func BenchmarkSweep(b *testing.B) {
+	s, err := NewStreams(StreamOptions{Authenticator: admitSecret, Recheck: time.Minute})
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := time.Now()
+	for range 10_000 {
+		s.enter(nil, &http.Request{}, &exchange{identity: authn.Identity{Expires: now.Add(time.Hour)}}, secret)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.sweep(b.Context(), now)
+	}
 }
 
 // BenchmarkBare is the yardstick: a ReverseProxy that authenticates nothing.

@@ -16,7 +16,7 @@ import (
 )
 
 // An exchange is what is known of one request and its answer. It belongs to the
-// goroutine of the handler.
+// goroutine of the handler, but for the flight.
 type exchange struct {
 	in       *http.Request // as the server made it: trailers appear in no copy
 	peer     netip.Addr    // the socket's other end; zero on a unix socket
@@ -31,6 +31,9 @@ type exchange struct {
 	detail   string // for the log
 	answered bool   // the app's status line is on its way
 	abort    bool   // the caller must see a cut
+
+	flight flight
+	ended  *ending // nil where it came to its own end
 }
 
 type exchangeKey struct{}
@@ -71,6 +74,9 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 			zap.ByteString("stack", debug.Stack()))
 		p.fail(w, x, &failure{reason: authn.Internal, detail: "panic"})
 	}
+	if e := x.leave(); e != nil {
+		x.endedBy(e)
+	}
 	x.dropBody(w)
 	p.record(x)
 	p.observer.InFlight(-1)
@@ -78,6 +84,24 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	if x.abort {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// endedBy notes that x was ended before its time, unless it was over just then.
+func (x *exchange) endedBy(e *ending) {
+	// Nobody sees to a connection that has been upgraded: it is not the
+	// server's any more.
+	cut := !e.clean.Load() && (x.abort || x.code == http.StatusSwitchingProtocols)
+	switch {
+	case !x.answered: // fail has seen to it
+	case cut:
+		x.reason, x.detail = e.reason, "cut while under way"
+	case e.clean.Load():
+		x.reason, x.detail = e.reason, "ended while under way"
+	default:
+		return
+	}
+	x.ended = e
+	x.flight.streams.o.Ended(e.end)
 }
 
 // dropTimeout is how long the rest of a body may take that nobody wants any more.
@@ -111,7 +135,7 @@ func (p *proxy) record(x *exchange) {
 	if ce == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 7)
+	fields := make([]zap.Field, 0, 8)
 	fields = append(fields,
 		zap.Int("code", x.code),
 		zap.String("reason", string(x.reason)),
@@ -126,10 +150,16 @@ func (p *proxy) record(x *exchange) {
 	if x.detail != "" {
 		fields = append(fields, zap.String("detail", shorten(x.detail)))
 	}
+	if x.ended != nil {
+		fields = append(fields, zap.Duration("lived", time.Since(x.flight.begun).Round(time.Millisecond)))
+	}
 	ce.Write(fields...)
 }
 
 func levelOf(x *exchange) zapcore.Level {
+	if x.ended != nil {
+		return zap.InfoLevel
+	}
 	switch x.reason {
 	case authn.OK, authn.Public, authn.ClientGone:
 		return zap.DebugLevel

@@ -27,6 +27,9 @@ const statusClientGone = 499
 // log. It is the only place that turns an error into a status. Once the app's
 // answer is on its way there is no status to choose: the caller sees a cut.
 func (p *proxy) fail(w http.ResponseWriter, x *exchange, err error) {
+	if e := x.flight.ending.Load(); e != nil && !x.answered {
+		err = authn.Refuse(e.reason, "before the app had answered")
+	}
 	if x.gone() {
 		err = &failure{reason: authn.ClientGone, detail: "left before the answer"}
 	}

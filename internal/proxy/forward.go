@@ -42,6 +42,9 @@ func (p *proxy) begin(res *http.Response) error {
 	case code < 200 || code > 999: // net/http panics on some of these
 		return &failure{reason: authn.UpstreamBroken, detail: "a status that does not exist"}
 	}
+	if !x.answer(res) {
+		return &failure{reason: authn.ClientGone, detail: "ended before the answer"} // fail knows why
+	}
 	x.code, x.answered = res.StatusCode, true
 	return nil
 }

@@ -35,6 +35,10 @@ type Options struct {
 	// Headers names what tells the app who is calling.
 	Headers HeaderNames
 
+	// Streams end requests whose credential ends. Nil: each goes on to its own
+	// end.
+	Streams *Streams
+
 	// Log gets a debug line for a request let through and an info line for a
 	// refusal. Default none.
 	Log *zap.Logger

@@ -24,6 +24,7 @@ type proxy struct {
 	identity      HeaderNames
 	claims        nameSet // whatever a caller could claim an identity with
 	trusted       []netip.Prefix
+	streams       *Streams
 	log           *zap.Logger
 	observer      Observer
 }
@@ -44,6 +45,7 @@ func New(o Options) (http.Handler, error) {
 		identity:      names,
 		claims:        claimNames(names),
 		trusted:       o.TrustedPeers,
+		streams:       o.Streams,
 		log:           o.Log,
 		observer:      o.Observer,
 	}
@@ -104,7 +106,8 @@ func (p *proxy) gate(route *Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
 		x.route = route
-		if err := p.admit(r, x); err != nil {
+		token, err := p.admit(r, x)
+		if err != nil {
 			p.fail(w, x, err)
 			return
 		}
@@ -115,28 +118,29 @@ func (p *proxy) gate(route *Route) http.Handler {
 			// servers do not do that.
 			_ = http.NewResponseController(w).EnableFullDuplex()
 		}
+		w, r = p.streams.enter(w, r, x, token)
 		p.forward.ServeHTTP(w, r)
 	})
 }
 
-// admit returns nil if r may go to the app, and has noted then who sent it.
-func (p *proxy) admit(r *http.Request, x *exchange) error {
+// admit returns nil if r may go to the app, and has noted then who sent it. The
+// token is "" on a public route.
+func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	if x.route.Public {
 		x.reason = authn.Public
-		return nil
+		return "", nil
 	}
-	token, err := authn.BearerToken(r.Header)
-	if err != nil {
-		return err
+	if token, err = authn.BearerToken(r.Header); err != nil {
+		return "", err
 	}
 	ctx := authn.WithCaller(r.Context(), authn.Caller{Addr: x.peer})
 	id, err := p.authenticator.Authenticate(ctx, token)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := checkIdentity(id); err != nil {
-		return err
+		return "", err
 	}
 	x.identity, x.reason = id, authn.OK
-	return nil
+	return token, nil
 }

@@ -43,6 +43,7 @@ var admitSecret = authn.Func(func(_ context.Context, token string) (authn.Identi
 // A rig is a gate on a real socket before an app on another.
 type rig struct {
 	addr string
+	app  string // its address
 	logs *observer.ObservedLogs
 	seen *counter
 	down func() // stops the app
@@ -58,7 +59,7 @@ func gate(t *testing.T, app http.HandlerFunc, o Options) *rig {
 	t.Cleanup(server.Close)
 	u, _ := url.Parse(server.URL)
 	r := gateTo(t, UpstreamOptions{URL: u}, o)
-	r.down = server.Close
+	r.down, r.app = server.Close, u.Host
 	return r
 }
 
