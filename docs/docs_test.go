@@ -154,7 +154,7 @@ func TestConfigurationFile(t *testing.T) {
 	if c.Headers != d.Headers || c.KeyRefresh != d.KeyRefresh {
 		t.Errorf("headers %+v and keyRefresh %+v are not the defaults", c.Headers, c.KeyRefresh)
 	}
-	if c.Recheck != d.Recheck || c.MaxStale != d.MaxStale || c.DrainDelay != d.DrainDelay || c.ShutdownGrace != d.ShutdownGrace ||
+	if c.Recheck != d.Recheck || c.MaxStale != d.MaxStale || c.FinishStreams != d.FinishStreams || c.DrainDelay != d.DrainDelay || c.ShutdownGrace != d.ShutdownGrace ||
 		c.Mode != d.Mode || c.WhenUnavailable != d.WhenUnavailable || c.Listen != d.Listen || c.TokenFile != d.TokenFile || c.Leeway != d.Leeway {
 		t.Error("a value that looks like a default is none")
 	}

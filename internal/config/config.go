@@ -50,6 +50,8 @@ type Config struct {
 	Recheck         time.Duration
 	WhenUnavailable Policy
 	MaxStale        time.Duration
+	// FinishStreams lets requests under way finish when their credential ends.
+	FinishStreams bool
 
 	// Routes are in order: the first that matches decides. Public paths given
 	// as flags stand before those of the file.

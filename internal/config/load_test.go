@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%s = %s, want %s", d.name, d.got, d.want)
 		}
 	}
-	if c.TokenFileSet || c.TLS.Off || c.ForwardAuthorization || c.ForwardOddPaths || c.Check || c.Upstream.ResponseHeaderTimeout != 0 {
+	if c.TokenFileSet || c.TLS.Off || c.ForwardAuthorization || c.ForwardOddPaths || c.FinishStreams || c.Check || c.Upstream.ResponseHeaderTimeout != 0 {
 		t.Errorf("something is on: %+v", c)
 	}
 }
@@ -89,6 +89,8 @@ func TestFlags(t *testing.T) {
 		{"--forward-authorization=true", ""},
 		{"--forward-authorization=yes", `--forward-authorization: "yes" is neither true nor false`},
 		{"--odd-paths=forward", ""},
+		{"--on-credential-end=close", ""},
+		{"--on-credential-end=cut", `--on-credential-end: "cut" is not known: write close or finish`},
 		{"--odd-paths=allow", `--odd-paths: "allow" is not known: write refuse or forward`},
 		{"--tls=auto", ""},
 		{"--tls=on", `--tls: "on" is not known: write auto or off`},

@@ -81,6 +81,9 @@ var callerSettings = []setting{
 	{flag: "max-stale", field: "maxStale", value: timeValue, def: "10m", group: groupCallers,
 		help: "the longest that serve-confirmed goes on; 0s to 24h",
 		set:  period(func(c *Config) *time.Duration { return &c.MaxStale }, 0, 24*time.Hour)},
+	{flag: "on-credential-end", field: "onCredentialEnd", value: "WHAT", def: "close", group: groupCallers,
+		help: "requests under way whose token is revoked, and streams whose token expires: close, or let them finish",
+		set:  one(func(c *Config) *bool { return &c.FinishStreams }, parseCredentialEnd)},
 }
 
 var listenSettings = []setting{
@@ -157,6 +160,11 @@ var lifeSettings = []setting{
 func parseTLS(s string) (off bool, err error) {
 	word, err := oneOf("auto", "off")(s)
 	return word == "off", err
+}
+
+func parseCredentialEnd(s string) (finish bool, err error) {
+	word, err := oneOf("close", "finish")(s)
+	return word == "finish", err
 }
 
 func parseOddPaths(s string) (forward bool, err error) {
