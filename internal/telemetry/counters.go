@@ -99,6 +99,19 @@ func newReviews() *counters[string] {
 	return c
 }
 
+func newStreamsEnded() *counters[string] {
+	c := newCounters("sallyport_streams_ended_total",
+		"Requests under way that were ended, by why.",
+		[]string{"reason"},
+		ends.one,
+		func(k string) []string { return []string{k} },
+	)
+	for _, e := range endList {
+		c.get(e)
+	}
+	return c
+}
+
 type fetchKey struct{ issuer, result string }
 
 func newFetches(configured []string) *counters[fetchKey] {

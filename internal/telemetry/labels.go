@@ -41,6 +41,13 @@ const (
 	Decode       = "decode"       // not what was asked for, or too large
 )
 
+// Why a request was ended while it was under way.
+const (
+	StreamExpired  = "expired"  // its token
+	StreamRevoked  = "revoked"  // its token
+	StreamShutdown = "shutdown" // ours
+)
+
 // ClusterIssuer stands for the cluster's own issuers: what they are called is
 // learnt, and a label must not be.
 const ClusterIssuer = "cluster"
@@ -55,6 +62,7 @@ var (
 	failureList = []string{Timeout, Forbidden, Unauthorized, OwnToken, Throttled, Status, Network, TLS, Decode}
 	reviewList  = append([]string{Yes, No, Limiter, other}, failureList...)
 	fetchList   = append([]string{OK, Empty, other}, failureList...)
+	endList     = []string{StreamExpired, StreamRevoked, StreamShutdown}
 )
 
 // A closed list of label values.
@@ -82,6 +90,7 @@ var (
 	sources = closedList(sourceList...)
 	reviews = closedList(reviewList...)
 	fetches = closedList(fetchList...)
+	ends    = closedList(endList...)
 )
 
 // statusClientGone is for the log and the metrics alone: nobody is there to get

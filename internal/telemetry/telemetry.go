@@ -33,7 +33,7 @@ type Options struct {
 // lists: what is in none is counted as "other", so that nothing that a caller
 // sends can make a series.
 //
-// Series of reviews and key fetches exist from the start, so that an alert sees
+// Series of reviews, key fetches and ended streams exist from the start, so that an alert sees
 // the first failure as an increase. Those of requests and decisions appear when
 // first counted: most of their combinations never happen.
 type Metrics struct {
@@ -42,6 +42,7 @@ type Metrics struct {
 	decisions *counters[decisionKey]
 	reviews   *counters[string]
 	fetches   *counters[fetchKey]
+	ended     *counters[string]
 	inFlight  prometheus.Gauge
 }
 
@@ -54,6 +55,7 @@ func New(o Options) *Metrics {
 		decisions: newDecisions(),
 		reviews:   newReviews(),
 		fetches:   newFetches(o.Issuers),
+		ended:     newStreamsEnded(),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sallyport_in_flight_requests",
 			Help: "Requests being served, streams and upgraded connections among them.",
@@ -62,7 +64,7 @@ func New(o Options) *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec, m.inFlight,
+		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec, m.ended.vec, m.inFlight,
 		buildInfo(o.Version),
 	)
 	if o.OwnToken != nil {
@@ -94,6 +96,10 @@ func (m *Metrics) Review(result string) { m.reviews.get(result).Inc() }
 // issuer is one of [Options].Issuers or [ClusterIssuer]; see [OK] for the
 // results.
 func (m *Metrics) KeyFetch(issuer, result string) { m.fetches.get(fetchKey{issuer, result}).Inc() }
+
+// StreamEnded counts a request that was ended while it was under way. See
+// [StreamExpired] for the reasons.
+func (m *Metrics) StreamEnded(reason string) { m.ended.get(reason).Inc() }
 
 // RequestStarted counts a request as in flight, until RequestEnded.
 func (m *Metrics) RequestStarted() { m.inFlight.Inc() }

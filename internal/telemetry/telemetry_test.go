@@ -76,6 +76,8 @@ func TestSeries(t *testing.T) {
 		{"no review yet", func(*Metrics) {}, `sallyport_tokenreviews_total{result="forbidden"} 0`},
 		{"fetch result in a review", func(m *Metrics) { m.Review(OK) }, `sallyport_tokenreviews_total{result="other"} 1`},
 
+		{"stream", func(m *Metrics) { m.StreamEnded(StreamRevoked) }, `sallyport_streams_ended_total{reason="revoked"} 1`},
+		{"no stream yet", func(*Metrics) {}, `sallyport_streams_ended_total{reason="expired"} 0`},
 		{"fetch", func(m *Metrics) { m.KeyFetch(ClusterIssuer, OK) }, `sallyport_jwks_fetches_total{issuer="cluster",result="ok"} 1`},
 		{"fetch of another", func(m *Metrics) { m.KeyFetch("https://issuer.example", TLS) },
 			`sallyport_jwks_fetches_total{issuer="https://issuer.example",result="tls"} 1`},
@@ -104,6 +106,7 @@ func TestSeriesAreBounded(t *testing.T) {
 		m.Decision(s, authn.Reason(s), s)
 		m.Review(s)
 		m.KeyFetch(s, s)
+		m.StreamEnded(s)
 	}
 	got := map[string]int{}
 	for _, l := range scrape(t, m) {
@@ -118,9 +121,10 @@ func TestSeriesAreBounded(t *testing.T) {
 		t.Errorf("%d series of requests, want about 65", n)
 	}
 	for name, want := range map[string]int{
-		"sallyport_decisions_total":    1,
-		"sallyport_tokenreviews_total": len(reviewList),
-		"sallyport_jwks_fetches_total": len(fetchList) + 1,
+		"sallyport_decisions_total":     1,
+		"sallyport_tokenreviews_total":  len(reviewList),
+		"sallyport_jwks_fetches_total":  len(fetchList) + 1,
+		"sallyport_streams_ended_total": len(endList) + 1,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: %d series, want %d", name, got[name], want)
