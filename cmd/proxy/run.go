@@ -31,6 +31,7 @@ type gate struct {
 
 	decider *decider
 	cluster *cluster
+	streams *proxy.Streams
 	// certificate is nil where the data listener is in clear.
 	certificate *certfile.KeyPair
 
@@ -110,11 +111,19 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 	for i, r := range c.Routes {
 		routes[i] = proxy.Route(r)
 	}
+	g.streams, err = proxy.NewStreams(proxy.StreamOptions{
+		Authenticator: g.decider, Recheck: c.Recheck, Finish: c.FinishStreams, Log: g.log,
+		Ended: func(e proxy.End) { g.metrics.StreamEnded(string(e)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.runs = append(g.runs, g.streams.Run)
 	h, err := proxy.New(proxy.Options{
 		Authenticator: g.decider, Target: transport.Target(), Transport: transport,
 		Routes: routes, ForwardAuthorization: c.ForwardAuthorization, ForwardOddPaths: c.ForwardOddPaths,
 		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers),
-		Log: g.log, Observer: observer{g.metrics},
+		Streams: g.streams, Log: g.log, Observer: observer{g.metrics},
 	})
 	if err != nil {
 		return nil, err
@@ -204,6 +213,7 @@ func (g *gate) run(ctx context.Context) error {
 	g.drain.wait(work)
 	g.log.Info("no new connections; waiting for the requests under way", zap.Duration("at_most", g.config.ShutdownGrace))
 	if g.data.stop(g.config.ShutdownGrace) {
+		g.streams.GoAway()
 		g.log.Warn("requests were still under way after --shutdown-grace, and were cut")
 	}
 	stop()
