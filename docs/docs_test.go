@@ -77,6 +77,7 @@ func scrape() string {
 			return time.Now(), time.Now(), 0, 0
 		},
 		CacheEntries: func() int { return 0 },
+		LogDropped:   func() uint64 { return 0 },
 	})
 	m.Request(200, authn.OK)
 	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,7 +41,8 @@ type gate struct {
 	runs               []func(context.Context) error
 }
 
-// newGate wires a gate. The log goes to w.
+// newGate wires a gate. The log goes to w; where that is a [telemetry.Queue], the
+// lines that it drops are counted.
 func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	g := &gate{config: c}
 	var err error
@@ -50,7 +53,7 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	if g.cluster, err = openCluster(c, files, g.log); err != nil {
 		return nil, err
 	}
-	g.metrics = telemetry.New(g.telemetry())
+	g.metrics = telemetry.New(g.telemetry(w))
 	if g.decider, err = newDecider(c, g.cluster, g.metrics, g.log); err != nil {
 		return nil, err
 	}
@@ -74,9 +77,12 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 }
 
 // telemetry says what the metrics show. What is made later is asked for later.
-func (g *gate) telemetry() telemetry.Options {
+func (g *gate) telemetry(log io.Writer) telemetry.Options {
 	v, _ := build()
 	o := telemetry.Options{Version: v, CacheEntries: func() int { return g.decider.Len() }}
+	if q, ok := log.(*telemetry.Queue); ok {
+		o.LogDropped = q.Dropped
+	}
 	for _, j := range g.config.JWT {
 		o.Issuers = append(o.Issuers, j.URL)
 	}
@@ -266,9 +272,17 @@ func (g *gate) close() {
 }
 
 // runGate is what `sallyport serve` does once its configuration is read. The log
-// goes to standard error.
+// goes to standard error, and nobody waits for it.
 func runGate(ctx context.Context, c *config.Config) error {
-	g, err := newGate(c, os.Stderr)
+	// Else a log reader that goes away would take the gate with it: a write to
+	// standard error that nobody can read any more ends a Go program.
+	signal.Ignore(syscall.SIGPIPE)
+	out, err := telemetry.NewQueue(c.LogFormat, os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer out.Sync()
+	g, err := newGate(c, out)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	OwnToken func() (expires, loaded time.Time, rotations, errors uint64)
 	// CacheEntries is how many proven tokens are remembered. It may be nil.
 	CacheEntries func() int
+	// LogDropped is how many lines the log lacks: see [Queue.Dropped]. It is nil
+	// where the log has no queue.
+	LogDropped func() uint64
 }
 
 // Metrics count what happens. The values of their labels come from closed
@@ -72,6 +75,9 @@ func New(o Options) *Metrics {
 	}
 	if o.CacheEntries != nil {
 		m.registry.MustRegister(cacheEntries(o.CacheEntries))
+	}
+	if o.LogDropped != nil {
+		m.registry.MustRegister(logDropped(o.LogDropped))
 	}
 	return m
 }
@@ -127,6 +133,13 @@ func buildInfo(version string) prometheus.Collector {
 	})
 	g.Set(1)
 	return g
+}
+
+func logDropped(f func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sallyport_log_lines_dropped_total",
+		Help: "Lines that the log lacks, since nobody took them in time.",
+	}, func() float64 { return float64(f()) })
 }
 
 func cacheEntries(f func() int) prometheus.Collector {

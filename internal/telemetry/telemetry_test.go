@@ -170,9 +170,13 @@ func TestCacheEntries(t *testing.T) {
 	has(t, m, "sallyport_cache_entries 42")
 }
 
+func TestLogDropped(t *testing.T) {
+	has(t, New(Options{LogDropped: func() uint64 { return 7 }}), "sallyport_log_lines_dropped_total 7")
+}
+
 func TestAbsentParts(t *testing.T) {
 	for _, l := range scrape(t, New(Options{})) {
-		if strings.HasPrefix(l, "sallyport_own_token") || strings.HasPrefix(l, "sallyport_cache") {
+		if strings.HasPrefix(l, "sallyport_own_token") || strings.HasPrefix(l, "sallyport_cache") || strings.HasPrefix(l, "sallyport_log") {
 			t.Errorf("nobody told: %s", l)
 		}
 	}
