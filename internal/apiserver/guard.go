@@ -51,7 +51,17 @@ type boundedBody struct {
 	left int
 }
 
-var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
+// errTooLong is the end of an answer that is too long.
+var errTooLong = tooLong{}
+
+type tooLong struct{}
+
+// Error implements error.
+func (tooLong) Error() string { return fmt.Sprintf("the answer is longer than %d bytes", maxAnswer) }
+
+// TooLong tells it from a broken connection, for those who count what went wrong
+// and do not know this package.
+func (tooLong) TooLong() bool { return true }
 
 // Read implements [io.Reader]. At the bound it looks for one byte more: an
 // answer that ends there is not too long.

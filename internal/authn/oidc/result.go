@@ -32,6 +32,7 @@ func ResultOf(err error) Result {
 	var status *StatusError
 	var ours *authn.Error
 	var unverified *tls.CertificateVerificationError
+	var tooLong interface{ TooLong() bool } // cut by the client
 	switch {
 	case err == nil:
 		return Fetched
@@ -45,7 +46,7 @@ func ResultOf(err error) Result {
 		return TLS
 	case errors.Is(err, errNoKeys):
 		return Empty
-	case errors.Is(err, errDecode):
+	case errors.Is(err, errDecode), errors.As(err, &tooLong):
 		return Decode
 	}
 	return Network

@@ -52,6 +52,7 @@ func classify(code int, err error) *failure {
 	f := &failure{result: Status, cause: err}
 	var unverified *tls.CertificateVerificationError
 	var ours *authn.Error
+	var tooLong interface{ TooLong() bool }
 	switch {
 	case code == http.StatusUnauthorized:
 		// The token file is read again meanwhile.
@@ -71,6 +72,8 @@ func classify(code int, err error) *failure {
 		f.result, f.again = TLS, true
 	case errors.Is(err, context.DeadlineExceeded):
 		f.result, f.again = Timeout, true
+	case errors.As(err, &tooLong):
+		f.result = Undecodable
 	default:
 		f.result, f.again = Network, true
 	}

@@ -224,3 +224,9 @@ func (b *bench) run(t *testing.T) {
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 }
+
+// tooLong is what our client says of an answer that it cut.
+type tooLong struct{}
+
+func (tooLong) Error() string { return "the answer is longer than we take" }
+func (tooLong) TooLong() bool { return true }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -104,26 +105,29 @@ func TestNoAnswer(t *testing.T) {
 		reason authn.Reason
 		calls  int
 	}{
-		"200 instead of 201":    {text(200, good), Status, authn.ReviewFailed, 1},
-		"202":                   {text(202, good), Status, authn.ReviewFailed, 1},
-		"204":                   {text(204, ""), Status, authn.ReviewFailed, 1},
-		"301":                   {text(301, good, "Location", "https://other.example"), Status, authn.ReviewFailed, 1},
-		"307":                   {text(307, good, "Location", "/elsewhere"), Status, authn.ReviewFailed, 1},
-		"308 without a place":   {text(308, good), Status, authn.ReviewFailed, 1},
-		"400":                   {status(400), Status, authn.ReviewFailed, 1},
-		"401":                   {status(401), Unauthorized, authn.OwnToken, 2},
-		"403":                   {status(403), Forbidden, authn.ReviewForbidden, 1},
-		"404":                   {status(404), Status, authn.ReviewFailed, 1},
-		"409":                   {status(409), Status, authn.ReviewFailed, 1},
-		"422":                   {status(422), Status, authn.ReviewFailed, 1},
-		"429":                   {status(429), Throttled, authn.ReviewFailed, 1},
-		"429, come again":       {status(429, "Retry-After", "1"), Throttled, authn.ReviewFailed, 1},
-		"500":                   {status(500), Status, authn.ReviewFailed, 2},
-		"500, come again":       {status(500, "Retry-After", "1"), Status, authn.ReviewFailed, 2},
-		"503":                   {status(503), Status, authn.ReviewFailed, 2},
-		"504":                   {text(504, "<html>"), Status, authn.ReviewFailed, 2},
-		"500 with a yes":        {text(500, good), Status, authn.ReviewFailed, 2},
-		"403 with a yes":        {text(403, good), Forbidden, authn.ReviewForbidden, 1},
+		"200 instead of 201":  {text(200, good), Status, authn.ReviewFailed, 1},
+		"202":                 {text(202, good), Status, authn.ReviewFailed, 1},
+		"204":                 {text(204, ""), Status, authn.ReviewFailed, 1},
+		"301":                 {text(301, good, "Location", "https://other.example"), Status, authn.ReviewFailed, 1},
+		"307":                 {text(307, good, "Location", "/elsewhere"), Status, authn.ReviewFailed, 1},
+		"308 without a place": {text(308, good), Status, authn.ReviewFailed, 1},
+		"400":                 {status(400), Status, authn.ReviewFailed, 1},
+		"401":                 {status(401), Unauthorized, authn.OwnToken, 2},
+		"403":                 {status(403), Forbidden, authn.ReviewForbidden, 1},
+		"404":                 {status(404), Status, authn.ReviewFailed, 1},
+		"409":                 {status(409), Status, authn.ReviewFailed, 1},
+		"422":                 {status(422), Status, authn.ReviewFailed, 1},
+		"429":                 {status(429), Throttled, authn.ReviewFailed, 1},
+		"429, come again":     {status(429, "Retry-After", "1"), Throttled, authn.ReviewFailed, 1},
+		"500":                 {status(500), Status, authn.ReviewFailed, 2},
+		"500, come again":     {status(500, "Retry-After", "1"), Status, authn.ReviewFailed, 2},
+		"503":                 {status(503), Status, authn.ReviewFailed, 2},
+		"504":                 {text(504, "<html>"), Status, authn.ReviewFailed, 2},
+		"500 with a yes":      {text(500, good), Status, authn.ReviewFailed, 2},
+		"403 with a yes":      {text(403, good), Forbidden, authn.ReviewForbidden, 1},
+		"too long": {func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 201, Request: r, Body: io.NopCloser(iotest.ErrReader(tooLong{}))}, nil
+		}, Undecodable, authn.ReviewFailed, 1},
 		"empty":                 {text(201, ""), Undecodable, authn.ReviewFailed, 1},
 		"cut in JSON":           {text(201, good[:40]), Undecodable, authn.ReviewFailed, 1},
 		"garbage":               {text(201, "<html>"), Undecodable, authn.ReviewFailed, 1},
