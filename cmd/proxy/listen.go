@@ -57,7 +57,8 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", name, err)
 	}
-	s := &server{name: name, listener: l}
+	log = log.With(zap.String("listener", name))
+	s := &server{name: name, listener: &watched{Listener: l, log: log}}
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.busy.Add(1)
@@ -71,7 +72,7 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 		IdleTimeout:                  idleTimeout,
 		// Handshakes and broken connections are other people's doing: they
 		// must not fill our log.
-		ErrorLog: telemetry.StdLog(log.With(zap.String("listener", name)), zap.DebugLevel),
+		ErrorLog: telemetry.StdLog(log, zap.DebugLevel),
 	}
 	return s, nil
 }
