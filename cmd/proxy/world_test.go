@@ -32,6 +32,7 @@ type world struct {
 	handler atomic.Pointer[handler]
 	gate    *gate
 	log     *logBuffer
+	dir     string // scratch
 	// stop ends the gate as SIGTERM does, and returns what run returned.
 	stop func() error
 }
@@ -45,7 +46,15 @@ const audience = "my-app"
 // say where everything is; a line of the configuration file begins with "file:".
 func start(t *testing.T, args ...string) *world {
 	t.Helper()
-	w := &world{t: t, log: &logBuffer{}}
+	w := around(t)
+	w.serve(w.dir, args)
+	return w
+}
+
+// around starts a world without its gate.
+func around(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, log: &logBuffer{}, dir: t.TempDir()}
 	var err error
 	w.cluster, err = minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(0, 1), CacheTTL: -1})
 	must(t, err)
@@ -57,9 +66,8 @@ func start(t *testing.T, args ...string) *world {
 	w.cluster.Grant("system:serviceaccount:gate:gate", minicluster.Review)
 	w.cluster.CreateServiceAccount("ns", "caller")
 	w.cluster.CreatePod("ns", "caller-0", "caller", "")
-	dir := t.TempDir()
 	w.kubelet, err = w.cluster.Mount(minicluster.Mount{
-		Dir:     filepath.Join(dir, "volume"),
+		Dir:     filepath.Join(w.dir, "volume"),
 		Request: minicluster.Request{Namespace: "gate", ServiceAccount: "gate", Pod: "gate-0"},
 		Files:   func() map[string][]byte { return map[string][]byte{"ca.crt": w.server.CAPEM()} },
 	})
@@ -67,11 +75,12 @@ func start(t *testing.T, args ...string) *world {
 	w.handler.Store(&handler{echoHandler()})
 	w.app = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.handler.Load().ServeHTTP(rw, r) }))
 	t.Cleanup(w.app.Close)
-	w.serve(dir, args)
 	return w
 }
 
-func (w *world) serve(dir string, args []string) {
+// flags are those of serve: the arguments, and those that say where everything
+// is. The files that they name are in dir.
+func (w *world) flags(dir string, args []string) []string {
 	w.t.Helper()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	must(w.t, os.WriteFile(kubeconfig, []byte(fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c",
@@ -102,7 +111,12 @@ func (w *world) serve(dir string, args []string) {
 		must(w.t, os.WriteFile(path, []byte(file), 0o600))
 		all = append(all, "--config="+path)
 	}
-	c, err := config.Load(all)
+	return all
+}
+
+func (w *world) serve(dir string, args []string) {
+	w.t.Helper()
+	c, err := config.Load(w.flags(dir, args))
 	must(w.t, err)
 	w.gate, err = newGate(c, w.log)
 	must(w.t, err)
