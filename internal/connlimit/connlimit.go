@@ -1,0 +1,131 @@
+// Package connlimit bounds the connections of a server, how many of them one
+// address may have, and what unfinished headers may hold of our memory.
+//
+// A server takes part with its listener, its ConnContext and its handler: they
+// are how a connection is known to wait for its first request, to serve one, or
+// to be idle between two. That is so for HTTP/1, HTTP/2 and upgraded connections
+// alike: a TLS handshake that does not end, or an HTTP/2 connection with nothing
+// but PINGs, waits.
+package connlimit
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// A Cause is why a connection was closed.
+type Cause string
+
+// The causes.
+const (
+	// Waiting: it had waited for its first request longer than all others.
+	Waiting Cause = "waiting"
+	// Idle: nobody waited, and it had been idle the longest.
+	Idle Cause = "idle"
+	// Header: unfinished headers held too much, and it had sent most of them.
+	Header Cause = "header"
+	// Refused: all others had requests under way, so the new one had to go.
+	Refused Cause = "refused"
+)
+
+// Causes lists every cause.
+var Causes = []Cause{Waiting, Idle, Header, Refused}
+
+// headerShare is what unfinished headers may weigh, for each connection that is
+// allowed: as much as a TLS client hello or an ordinary request. 1,024 connections
+// that send 64 KiB each, and not the end, would hold 128 MiB; so they hold 2 MiB.
+const headerShare = 2 << 10
+
+// lineWeight is what a header's line costs beside its bytes: a string or two, and
+// a place in a map. 64 KiB of lines like "a:" become 3 MiB.
+const lineWeight = 128
+
+// A Limit is the connections of one server.
+type Limit struct {
+	max, perAddress, maxHeader int
+	closed                     func(Cause, netip.Addr)
+
+	mu        sync.Mutex
+	open      int
+	addresses map[netip.Addr]int
+	header    int // what unfinished headers weigh
+	waiting   queue
+	idle      queue
+}
+
+// New returns a limit of max connections, at least 2, and half of that for each
+// remote address. closed is called once for each connection that the limit
+// closed, with the address of its other end; it must not block.
+func New(max int, closed func(Cause, netip.Addr)) *Limit {
+	l := &Limit{
+		max: max, perAddress: max / 2, maxHeader: max * headerShare,
+		closed: closed, addresses: map[netip.Addr]int{},
+	}
+	l.waiting.init()
+	l.idle.init()
+	return l
+}
+
+// Open returns how many connections there are, those of upgraded ones included.
+func (l *Limit) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open
+}
+
+// enter counts c, and closes another if there is no room for it. It reports
+// whether there is room.
+func (l *Limit) enter(c *conn) bool {
+	l.mu.Lock()
+	var victim *conn
+	var cause Cause
+	crowded := c.addr.IsValid() && l.addresses[c.addr] >= l.perAddress
+	if crowded || l.open >= l.max {
+		if victim, cause = l.oldest(c.addr, crowded); victim == nil {
+			l.mu.Unlock()
+			l.closed(Refused, c.addr)
+			return false
+		}
+		l.remove(victim)
+	}
+	l.open++
+	l.addresses[c.addr]++
+	l.waiting.push(c)
+	l.mu.Unlock()
+	l.evict(victim, cause)
+	return true
+}
+
+// oldest finds who has to make room: of all connections, or of one address's
+// alone. It returns nil where all of them have requests under way.
+func (l *Limit) oldest(addr netip.Addr, same bool) (*conn, Cause) {
+	fits := func(c *conn) bool { return !same || c.addr == addr }
+	if c := l.waiting.first(fits); c != nil {
+		return c, Waiting
+	}
+	return l.idle.first(fits), Idle
+}
+
+// remove forgets c. The caller holds the lock.
+func (l *Limit) remove(c *conn) {
+	c.gone = true
+	c.unlink()
+	l.forgetHeader(c)
+	l.open--
+	if l.addresses[c.addr]--; l.addresses[c.addr] == 0 {
+		delete(l.addresses, c.addr)
+	}
+}
+
+func (l *Limit) forgetHeader(c *conn) {
+	l.header -= c.header
+	c.header = 0
+}
+
+// evict closes a connection that was removed; none if it is nil.
+func (l *Limit) evict(c *conn, cause Cause) {
+	if c != nil {
+		_ = c.Conn.Close() // its server finds out by itself
+		l.closed(cause, c.addr)
+	}
+}

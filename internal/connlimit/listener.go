@@ -1,0 +1,107 @@
+package connlimit
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+)
+
+// Listener returns one whose connections are l's. failed is told why none could
+// be accepted, each time; net/http tries again, at most once a second.
+func (l *Limit) Listener(inner net.Listener, failed func(error)) net.Listener {
+	return &listener{inner, l, failed}
+}
+
+type listener struct {
+	net.Listener
+	limit  *Limit
+	failed func(error)
+}
+
+// Accept implements [net.Listener].
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				l.failed(err)
+			}
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				l.limit.makeRoom()
+			}
+			return nil, err
+		}
+		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc)}
+		if l.limit.enter(c) {
+			return c, nil
+		}
+		_ = nc.Close() // nobody was served on it
+	}
+}
+
+// makeRoom gives a descriptor back, as the next caller has none.
+func (l *Limit) makeRoom() {
+	l.mu.Lock()
+	victim, cause := l.oldest(netip.Addr{}, false)
+	if victim != nil {
+		l.remove(victim)
+	}
+	l.mu.Unlock()
+	l.evict(victim, cause)
+}
+
+// addrOf returns the address of the other end, and the zero Addr where it has
+// none, as on a unix socket.
+func addrOf(nc net.Conn) netip.Addr {
+	tcp, ok := nc.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// A conn is one connection. All but busy is guarded by the limit's lock.
+type conn struct {
+	net.Conn
+	limit *Limit
+	addr  netip.Addr
+	busy  atomic.Bool // requests > 0
+
+	requests   int
+	header     int // what came of an unfinished header weighs
+	gone       bool
+	next, prev *conn // in the queue where it stands, if in any
+}
+
+// Read implements [net.Conn].
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.busy.Load() {
+		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
+	}
+	return n, err
+}
+
+var newline = []byte{'\n'}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.limit.mu.Lock()
+	if !c.gone {
+		c.limit.remove(c)
+	}
+	c.limit.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// CloseWrite is what net/http ends a connection with where the caller may still
+// be sending.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
