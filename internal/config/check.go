@@ -12,6 +12,7 @@ func (l *loader) check() {
 	l.checkModes()
 	l.checkIssuers()
 	l.checkPeers()
+	l.checkLimits()
 	l.config.TokenFileSet = l.written("token-file")
 }
 

@@ -66,6 +66,8 @@ type Config struct {
 	TrustedPeers []netip.Prefix
 	Headers      Headers
 
+	Limits Limits
+
 	DrainDelay    time.Duration
 	ShutdownGrace time.Duration
 

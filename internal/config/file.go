@@ -142,7 +142,7 @@ func (l *loader) upstream(n node) {
 // period reads a duration between two bounds.
 func (n node) period(to *time.Duration, least, most time.Duration) field {
 	return func(n node) {
-		w, ok := n.time()
+		w, ok := n.measure()
 		if !ok {
 			return
 		}

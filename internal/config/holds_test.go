@@ -29,6 +29,10 @@ func holds(t *testing.T, c *Config) {
 	check(c.Recheck >= time.Second && c.MaxStale >= 0, "recheck, max-stale")
 	check(c.KeyRefresh.Interval > 0 && c.KeyRefresh.Cooldown > 0 && c.KeyRefresh.RemovalPause > 0, "key refresh")
 	check(c.Mode != TokenReview || c.WhenUnavailable != ServeVerified, "nothing verified")
+	l := c.Limits
+	check(l.Connections >= 16 && l.InFlight >= 16 && l.Streams >= 1 && l.HeaderBytes > 16<<10 && l.Headers >= 32, "limits")
+	check(l.InFlightPerCaller >= 1 && l.InFlightPerCaller < l.InFlight, "limit per caller")
+	check(l.ReadHeaderTimeout >= time.Second && l.IdleTimeout >= time.Second, "timeouts")
 	for _, r := range c.Routes {
 		check(strings.HasPrefix(r.Path, "/") && !strings.Contains(r.Path, "//") && !strings.Contains(r.Path, "/../"), "route")
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ func TestDefaults(t *testing.T) {
 		{"token-file", c.TokenFile, "/var/run/secrets/kubernetes.io/serviceaccount/token"},
 		{"drain-delay", short(c.DrainDelay), "5s"},
 		{"shutdown-grace", short(c.ShutdownGrace), "25s"},
+		{"limits", fmt.Sprint(c.Limits), "{1024 1024 256 250 65536 200 10s 1m30s}"},
 		{"log", c.LogLevel + c.LogFormat, "infojson"},
 		{"interval", short(c.KeyRefresh.Interval), "5m"},
 		{"cooldown", short(c.KeyRefresh.Cooldown), "10s"},
@@ -67,6 +69,20 @@ func TestFlags(t *testing.T) {
 		{"--max-stale=25h", "--max-stale: 25h is out of bounds: write 0s to 24h"},
 		{"--drain-delay=11m", "--drain-delay: 11m is out of bounds"},
 		{"--shutdown-grace=2h", "--shutdown-grace: 2h is out of bounds"},
+		{"--max-connections=16", ""},
+		{"--max-connections=15", "--max-connections: 15 is out of bounds: write 16 to 100000"},
+		{"--max-connections=1e3", `--max-connections: "1e3" is no whole number: write 16 to 100000`},
+		{"--max-connections=0100", `--max-connections: "0100" is no whole number`},
+		{"--max-in-flight=100001", "--max-in-flight: 100001 is out of bounds"},
+		{"--max-in-flight-per-caller=768", ""},
+		{"--max-in-flight-per-caller=769", "--max-in-flight-per-caller: all callers with a good token have 768,"},
+		{"--max-in-flight-per-caller=0", "--max-in-flight-per-caller: 0 is out of bounds"},
+		{"--max-streams=0", "--max-streams: 0 is out of bounds"},
+		{"--max-header-bytes=64KiB", `--max-header-bytes: "64KiB" is no whole number: write 20480 to 1048576`},
+		{"--max-header-bytes=20479", "--max-header-bytes: 20479 is out of bounds"},
+		{"--max-headers=31", "--max-headers: 31 is out of bounds"},
+		{"--read-header-timeout=0s", "--read-header-timeout: 0s is out of bounds: write 1s to 5m"},
+		{"--idle-timeout=2h", "--idle-timeout: 2h is out of bounds"},
 		{"--when-unavailable=fail", ""},
 		{"--when-unavailable=serve", `--when-unavailable: "serve" is not known`},
 		{"--audience=orders", "--audience: orders is there twice"},

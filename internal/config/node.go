@@ -140,9 +140,9 @@ func (n node) list(most int, each func(node)) {
 	}
 }
 
-// time returns the text of a duration. A bare number is passed on: what it lacks
-// is a unit, and not quotes.
-func (n node) time() (written, bool) {
+// measure returns the text of a duration or a number. A bare number is passed on
+// for both: what a duration lacks then is a unit, and not quotes.
+func (n node) measure() (written, bool) {
 	if tag := n.ShortTag(); n.Kind == yaml.ScalarNode && (tag == "!!int" || tag == "!!float") {
 		return written{text: n.Value, where: n.where()}, true
 	}
@@ -175,8 +175,8 @@ func (n node) into(s *setting) {
 	switch s.value {
 	case "":
 		read = func(n node) (written, bool) { return n.scalar("!!bool") }
-	case timeValue:
-		read = node.time
+	case timeValue, numberValue:
+		read = node.measure
 	}
 	var ws []written
 	before := len(n.l.errs)

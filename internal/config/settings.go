@@ -36,6 +36,7 @@ func init() {
 	settings = append(settings, listenSettings...)
 	settings = append(settings, clusterSettings...)
 	settings = append(settings, pathSettings...)
+	settings = append(settings, limitSettings...)
 	settings = append(settings, lifeSettings...)
 }
 
