@@ -76,8 +76,12 @@ func scrape() string {
 		OwnToken: func() (expires, loaded time.Time, rotations, errors uint64) {
 			return time.Now(), time.Now(), 0, 0
 		},
-		CacheEntries: func() int { return 0 },
-		LogDropped:   func() uint64 { return 0 },
+		CacheEntries:     func() int { return 0 },
+		LogDropped:       func() uint64 { return 0 },
+		CacheEntries:     func() int { return 0 },
+		Connections:      func() int { return 0 },
+		ConnectionCauses: []string{"idle"},
+		RequestKinds:     []string{"public"},
 	})
 	m.Request(200, authn.OK)
 	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache)
@@ -152,8 +156,8 @@ func TestConfigurationFile(t *testing.T) {
 		}
 	}
 	d := load(t, "audiences: [orders.shop.svc]\ntls: off\n")
-	if c.Headers != d.Headers || c.KeyRefresh != d.KeyRefresh {
-		t.Errorf("headers %+v and keyRefresh %+v are not the defaults", c.Headers, c.KeyRefresh)
+	if c.Limits != d.Limits || c.Headers != d.Headers || c.KeyRefresh != d.KeyRefresh {
+		t.Errorf("limits %+v, headers %+v and keyRefresh %+v are not the defaults", c.Limits, c.Headers, c.KeyRefresh)
 	}
 	if c.Recheck != d.Recheck || c.MaxStale != d.MaxStale || c.FinishStreams != d.FinishStreams || c.DrainDelay != d.DrainDelay || c.ShutdownGrace != d.ShutdownGrace ||
 		c.Mode != d.Mode || c.WhenUnavailable != d.WhenUnavailable || c.Listen != d.Listen || c.TokenFile != d.TokenFile || c.Leeway != d.Leeway {

@@ -30,6 +30,11 @@ type Options struct {
 	// LogDropped is how many lines the log lacks: see [Queue.Dropped]. It is nil
 	// where the log has no queue.
 	LogDropped func() uint64
+	// Connections is how many callers' connections are open. It may be nil.
+	Connections func() int
+	// ConnectionCauses are the label values of connections closed by a limit, and
+	// RequestKinds those of requests refused by one.
+	ConnectionCauses, RequestKinds []string
 }
 
 // Metrics count what happens. The values of their labels come from closed
@@ -46,6 +51,8 @@ type Metrics struct {
 	reviews   *counters[string]
 	fetches   *counters[fetchKey]
 	ended     *counters[string]
+	closed    *counters[string]
+	refused   *counters[string]
 	inFlight  prometheus.Gauge
 }
 
@@ -59,6 +66,8 @@ func New(o Options) *Metrics {
 		reviews:   newReviews(),
 		fetches:   newFetches(o.Issuers),
 		ended:     newStreamsEnded(),
+		closed:    newClosed(o.ConnectionCauses),
+		refused:   newRefused(o.RequestKinds),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sallyport_in_flight_requests",
 			Help: "Requests being served, streams and upgraded connections among them.",
@@ -67,11 +76,15 @@ func New(o Options) *Metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec, m.ended.vec, m.inFlight,
+		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec,
+		m.ended.vec, m.closed.vec, m.refused.vec, m.inFlight,
 		buildInfo(o.Version),
 	)
 	if o.OwnToken != nil {
 		m.registry.MustRegister(ownToken(o.OwnToken))
+	}
+	if o.Connections != nil {
+		m.registry.MustRegister(connections(o.Connections))
 	}
 	if o.CacheEntries != nil {
 		m.registry.MustRegister(cacheEntries(o.CacheEntries))
