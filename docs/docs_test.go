@@ -78,7 +78,6 @@ func scrape() string {
 		},
 		CacheEntries:     func() int { return 0 },
 		LogDropped:       func() uint64 { return 0 },
-		CacheEntries:     func() int { return 0 },
 		Connections:      func() int { return 0 },
 		ConnectionCauses: []string{"idle"},
 		RequestKinds:     []string{"public"},

@@ -43,6 +43,7 @@ const (
 
 	// The request, the app or the caller failed, not the token.
 	Path            Reason = "path"
+	Headers         Reason = "headers"
 	Body            Reason = "body"
 	UpstreamRefused Reason = "upstream_refused"
 	UpstreamTimeout Reason = "upstream_timeout"
@@ -53,7 +54,7 @@ const (
 
 // Reasons lists every reason, in the order in which a request meets them.
 var Reasons = []Reason{
-	OK, Public, Path, Body, Missing, Header,
+	OK, Public, Headers, Path, Body, Missing, Header,
 	TooLarge, Malformed, Algorithm, Type, Claims, Legacy, Issuer, Audience, APIAudience,
 	Expired, NotYetValid, UnknownKey, Signature, Revoked, Mismatch,
 	ReviewFailed, ReviewForbidden, KeysUnavailable, OwnToken, Overload,

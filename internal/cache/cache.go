@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -60,6 +61,11 @@ type Options struct {
 	// 8 MiB, which is some 500 bytes a token and within the memory budget.
 	MaxEntries int
 	MaxBytes   int
+	// Enter gives a place to a request from an address that waits until a token
+	// which is not remembered has been examined, or says that there is none. It may
+	// be nil: then only the number of decisions has a bound, and not that of the
+	// requests that wait for them.
+	Enter func(netip.Addr) (leave func(), ok bool)
 	// Decided is told of each decision; it may be nil. It must be fast.
 	Decided func(reason authn.Reason, err error, source Source)
 }
@@ -86,6 +92,9 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 8 << 20
+	}
+	if o.Enter == nil {
+		o.Enter = func(netip.Addr) (func(), bool) { return func() {}, true }
 	}
 	if o.Decided == nil {
 		o.Decided = func(authn.Reason, error, Source) {}
@@ -123,7 +132,16 @@ func (c *Cache) decide(ctx context.Context, token string) (authn.Identity, Sourc
 	} else if err := c.refused.get(k); err != nil {
 		return authn.Identity{}, FromCache, err
 	}
+	leave, ok := c.o.Enter(authn.CallerOf(ctx).Addr)
+	if !ok {
+		return authn.Identity{}, FromLocal, overload("too many requests wait for a decision")
+	}
+	defer leave()
 	return c.wait(ctx, c.ask(ctx, k, token, nil), nil)
+}
+
+func overload(detail string) error {
+	return &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload, Detail: detail, RetryAfter: time.Second}
 }
 
 // An outcome is what asking next ended with.
@@ -147,8 +165,7 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan s
 			case c.lookups <- struct{}{}:
 				defer func() { <-c.lookups }()
 			default:
-				return outcome{source: FromLocal}, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
-					Detail: "too many tokens are being examined", RetryAfter: time.Second}
+				return outcome{source: FromLocal}, overload("too many tokens are being examined")
 			}
 		}
 		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)

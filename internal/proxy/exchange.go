@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"sallyport/internal/authn"
+	"sallyport/internal/inflight"
 )
 
 // An exchange is what is known of one request and its answer. It belongs to the
@@ -25,6 +26,7 @@ type exchange struct {
 	route    *Route
 	identity authn.Identity // zero on a public route
 	body     *requestBody   // nil where nothing is forwarded or there is none
+	place    inflight.Place
 
 	code     int
 	reason   authn.Reason
@@ -77,6 +79,7 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	if e := x.leave(); e != nil {
 		x.endedBy(e)
 	}
+	x.place.Leave()
 	x.dropBody(w)
 	p.record(x)
 	p.observer.InFlight(-1)
@@ -162,6 +165,10 @@ func levelOf(x *exchange) zapcore.Level {
 	}
 	switch x.reason {
 	case authn.OK, authn.Public, authn.ClientGone:
+		return zap.DebugLevel
+	case authn.Overload:
+		// There may be ten thousand a second. Whoever has the limit says, now and
+		// then, how many there were.
 		return zap.DebugLevel
 	case authn.Internal:
 		return zap.ErrorLevel

@@ -87,6 +87,8 @@ func (f *failure) status() int {
 	switch f.reason {
 	case authn.Path, authn.Body:
 		return http.StatusBadRequest
+	case authn.Headers:
+		return http.StatusRequestHeaderFieldsTooLarge
 	case authn.UpstreamRefused, authn.UpstreamBroken:
 		return http.StatusBadGateway
 	case authn.UpstreamTimeout:

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"sallyport/internal/authn"
+	"sallyport/internal/inflight"
 )
 
 // Options are what [New] needs.
@@ -38,6 +39,10 @@ type Options struct {
 	// Streams end requests whose credential ends. Nil: each goes on to its own
 	// end.
 	Streams *Streams
+	// InFlight has the places of requests under way. Default no limit.
+	InFlight *inflight.Limiter
+	// MaxHeaders is how many lines a request's header may have; zero means any.
+	MaxHeaders int
 
 	// Log gets a debug line for a request let through and an info line for a
 	// refusal. Default none.

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"sallyport/internal/authn"
+	"sallyport/internal/inflight"
 )
 
 type proxy struct {
@@ -25,6 +26,8 @@ type proxy struct {
 	claims        nameSet // whatever a caller could claim an identity with
 	trusted       []netip.Prefix
 	streams       *Streams
+	inFlight      *inflight.Limiter
+	maxHeaders    int
 	log           *zap.Logger
 	observer      Observer
 }
@@ -46,6 +49,8 @@ func New(o Options) (http.Handler, error) {
 		claims:        claimNames(names),
 		trusted:       o.TrustedPeers,
 		streams:       o.Streams,
+		inFlight:      o.InFlight,
+		maxHeaders:    o.MaxHeaders,
 		log:           o.Log,
 		observer:      o.Observer,
 	}
@@ -81,6 +86,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the gate that is in charge of r. Where it returns an error it has
 // written nothing.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
+	if err := p.checkHeaders(r.Header); err != nil {
+		return err
+	}
 	var problem string
 	if x.target, problem = targetOf(r); problem == "" {
 		problem = oddity(x.target.path)
@@ -128,7 +136,7 @@ func (p *proxy) gate(route *Route) http.Handler {
 func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	if x.route.Public {
 		x.reason = authn.Public
-		return "", nil
+		return "", p.enter(x, inflight.Public, inflight.Caller{Addr: x.peer})
 	}
 	if token, err = authn.BearerToken(r.Header); err != nil {
 		return "", err
@@ -142,5 +150,5 @@ func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 		return "", err
 	}
 	x.identity, x.reason = id, authn.OK
-	return token, nil
+	return token, p.enter(x, inflight.Admitted, inflight.Caller{Subject: id.Subject})
 }
