@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -43,7 +44,9 @@ type decider struct {
 
 // newDecider wires the mode: cache in front of the choice by issuer, in front of
 // whoever decides about that issuer's tokens.
-func newDecider(c *config.Config, cl *cluster, m *telemetry.Metrics, log *zap.Logger) (*decider, error) {
+//
+// waiting hands out places to requests that wait for a decision.
+func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(), bool), m *telemetry.Metrics, log *zap.Logger) (*decider, error) {
 	d := &decider{cluster: cl, runs: cl.runs()}
 	clusters, err := d.clusterTokens(c, m, log)
 	if err != nil {
@@ -53,11 +56,19 @@ func newDecider(c *config.Config, cl *cluster, m *telemetry.Metrics, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
+	crowded := telemetry.NewTally(func(n int, _ string) {
+		log.Warn("too many tokens to be examined at once: some callers got 503", zap.Int("count", n))
+	})
 	d.Cache, err = cache.New(&authn.Issuers{
 		Claimed: claimedIssuer, Cluster: clusters, Others: others,
 	}, cache.Options{
-		Recheck: c.Recheck, MaxStale: maxStale(c),
-		Decided: func(r authn.Reason, err error, s cache.Source) { m.Decision(resultOf(err), r, string(s)) },
+		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting,
+		Decided: func(r authn.Reason, err error, s cache.Source) {
+			m.Decision(resultOf(err), r, string(s))
+			if r == authn.Overload {
+				crowded.Add("")
+			}
+		},
 	})
 	return d, err
 }

@@ -16,24 +16,24 @@ const fewFiles = 40
 // processFaults are those of a process: each has one of its own.
 func processFaults() group {
 	const dropped = "sallyport_log_lines_dropped_total"
-	full := fault{name: "nobody reads standard error", process: &limits{},
+	full := fault{name: "nobody reads standard error", process: &processLimits{},
 		breaks: func(b *broken) { b.child.hang.Lock(); b.chatter(dropped) },
 		mends:  func(b *broken) { b.child.hang.Unlock() },
 		known:  now("200"), new: now("200"), ready: "yes", metric: dropped,
 		log: "log lines are missing here", lateLog: true, again: atOnce,
 		todo: "look at the container runtime and the node's disk; lines are missing, requests are not"}
-	gone := fault{name: "standard error is closed", process: &limits{},
+	gone := fault{name: "standard error is closed", process: &processLimits{},
 		breaks: func(b *broken) { b.child.stderr.Close(); b.chatter(dropped) },
 		known:  now("200"), new: now("200"), ready: "yes", metric: dropped,
 		todo: "restart the pod to have a log again"}
-	readOnly := fault{name: "the root file system is read-only", process: &limits{ReadOnly: true},
+	readOnly := fault{name: "the root file system is read-only", process: &processLimits{ReadOnly: true},
 		breaks: func(b *broken) { must(b.t, b.kubelet.RotateNow()) },
 		mends:  func(*broken) {}, again: atOnce,
 		known: now("200"), new: now("200"), ready: "yes",
 		metric: "sallyport_own_token_rotations_total", log: "own token rotated",
 		todo: "nothing: it is meant to be; tokens and certificates are followed all the same"}
 	var held []net.Conn
-	files := fault{name: "no file descriptor is left", process: &limits{Files: fewFiles},
+	files := fault{name: "no file descriptor is left", process: &processLimits{Files: fewFiles},
 		breaks: func(b *broken) {
 			for range 2 * fewFiles {
 				c, err := net.Dial("tcp", b.data)
@@ -53,7 +53,7 @@ func processFaults() group {
 		known:    now("200"), new: expect{"none", time.Second + atOnce, time.Second + atOnce},
 		metric: "sallyport_own_token_read_errors_total", log: "cannot take new connections", lateMetric: true, lateLog: true, again: 5 * time.Second,
 		todo: "raise the limit of open files; find who holds the connections"}
-	stopped := fault{name: "gets no CPU for 5 s", process: &limits{},
+	stopped := fault{name: "gets no CPU for 5 s", process: &processLimits{},
 		breaks: func(b *broken) {
 			must(b.t, b.child.process.Signal(syscall.SIGSTOP))
 			time.AfterFunc(5*time.Second, func() { b.child.process.Signal(syscall.SIGCONT) })

@@ -21,7 +21,7 @@ type fault struct {
 	born          bool
 	breaks, mends func(*broken)
 	// process is for faults that need a process of their own; see [process].
-	process *limits
+	process *processLimits
 	// overdue waits, before anybody asks, until the known caller's confirmation
 	// is: then the gate has to ask the API server. noticed waits for the log.
 	overdue, noticed bool

@@ -19,21 +19,14 @@ import (
 )
 
 const (
-	// maxHeaderBytes bounds a request's header. A token may have 16 KiB and
-	// browsers send up to that in cookies; twice the two is plenty, and 1,024
-	// connections that send it cost 64 MiB at most.
-	maxHeaderBytes = 64 << 10
-	// readHeaderTimeout is how long a request's header may take to arrive.
-	readHeaderTimeout = 10 * time.Second
-	// idleTimeout is how long a connection may wait for its next request. It is
-	// longer than the 60 s of common load balancers, so that they, who know,
-	// close first.
-	idleTimeout = 90 * time.Second
-	// maxStreams is how many requests one HTTP/2 connection may have under way;
-	// what Go's server and the gRPC libraries have as their default.
-	maxStreams = 250
-	// adminTimeout bounds a request to the admin listener.
+	// adminTimeout bounds a request to the admin listener, and the wait for one to
+	// that for debugging.
 	adminTimeout = 10 * time.Second
+	// adminHeaderBytes is enough for a scraper that sends a token of 16 KiB, which
+	// nobody asks it for.
+	adminHeaderBytes = 32 << 10
+	// adminIdleTimeout is longer than the minute that scrapers commonly let pass.
+	adminIdleTimeout = 90 * time.Second
 )
 
 // A server is one listener and what serves it.
@@ -67,9 +60,10 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 		}),
 		// net/http would answer OPTIONS * itself, with 200 for everybody.
 		DisableGeneralOptionsHandler: true,
-		MaxHeaderBytes:               maxHeaderBytes,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
+		// The data listener has its own, see limits.
+		MaxHeaderBytes:    adminHeaderBytes,
+		ReadHeaderTimeout: adminTimeout,
+		IdleTimeout:       adminIdleTimeout,
 		// Handshakes and broken connections are other people's doing: they
 		// must not fill our log.
 		ErrorLog: telemetry.StdLog(log, zap.DebugLevel),
@@ -94,7 +88,6 @@ func removeSocket(path string) error {
 
 // clear lets HTTP/1.1 and HTTP/2 without TLS in.
 func (s *server) clear() {
-	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
 	s.http.Protocols = new(http.Protocols)
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetUnencryptedHTTP2(true)
@@ -102,7 +95,6 @@ func (s *server) clear() {
 
 // secure puts TLS in front, for HTTP/1.1 and HTTP/2.
 func (s *server) secure(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
-	s.http.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
 	s.http.Protocols = new(http.Protocols)
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetHTTP2(true)

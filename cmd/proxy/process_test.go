@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// limits are what a process of its own has less of.
-type limits struct {
+// processLimits are what a process of its own has less of.
+type processLimits struct {
 	Files    uint64 // open files; zero means as many as we have
 	ReadOnly bool   // the root file system
 }
@@ -24,7 +25,7 @@ const childEnv = "SALLYPORT_TEST_GATE"
 
 type childSpec struct {
 	Args   []string
-	Limits limits
+	Limits processLimits
 }
 
 // A child is `sallyport serve` in a process of its own.
@@ -39,14 +40,18 @@ type child struct {
 	read        chan struct{} // closed when all of the log is read
 }
 
-// startChild starts this test's binary again, as serve.
-func startChild(w *world, l limits, args []string) *child {
+// startChild starts this test's binary again, as serve. Where nothing is limited,
+// SALLYPORT_BINARY may name another, which has no test in it.
+func startChild(w *world, l processLimits, args []string) *child {
 	w.t.Helper()
 	spec, err := json.Marshal(childSpec{append([]string{"serve"}, args...), l})
 	must(w.t, err)
 	ours, theirs, err := os.Pipe()
 	must(w.t, err)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestGateProcess$")
+	if program := os.Getenv("SALLYPORT_BINARY"); program != "" && l == (processLimits{}) {
+		cmd = exec.Command(program, append([]string{"serve"}, args...)...)
+	}
 	cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
 	cmd.Stderr = theirs
 	if l.ReadOnly {
@@ -94,6 +99,19 @@ func (c *child) end() error {
 	case <-time.After(5 * time.Second): // somebody holds hang
 	}
 	return c.err
+}
+
+// rss returns the process's resident memory, in MiB.
+func (c *child) rss(t *testing.T) float64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.process.Pid))
+	must(t, err)
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kib float64
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib / 1024
 }
 
 // follow takes the log, except while somebody holds hang.
@@ -169,7 +187,7 @@ func readOnlyRoot() error {
 func TestLastLines(t *testing.T) {
 	t.Parallel()
 	w := around(t)
-	c := startChild(w, limits{}, w.flags(w.dir, nil))
+	c := startChild(w, processLimits{}, w.flags(w.dir, nil))
 	must(t, c.end())
 	if !strings.Contains(c.log.String(), `"msg":"stopped"`) {
 		t.Errorf("that it stopped is not in the log:\n%s", c.log.tail())
@@ -180,7 +198,7 @@ func TestLastLines(t *testing.T) {
 func TestEndWithoutReader(t *testing.T) {
 	t.Parallel()
 	b := &broken{world: around(t)}
-	b.child = startChild(b.world, limits{}, b.flags(b.dir, nil))
+	b.child = startChild(b.world, processLimits{}, b.flags(b.dir, nil))
 	b.data, b.admin, b.text = b.child.data, b.child.admin, b.child.log.String
 	b.child.hang.Lock()
 	defer b.child.hang.Unlock()

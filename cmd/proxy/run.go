@@ -15,8 +15,10 @@ import (
 
 	"sallyport/internal/certfile"
 	"sallyport/internal/config"
+	"sallyport/internal/connlimit"
 	"sallyport/internal/filewatch"
 	"sallyport/internal/health"
+	"sallyport/internal/inflight"
 	"sallyport/internal/proxy"
 	"sallyport/internal/telemetry"
 )
@@ -30,6 +32,7 @@ type gate struct {
 	metrics *telemetry.Metrics
 	health  *health.Health
 	drain   *draining
+	limits  *limits
 
 	decider *decider
 	cluster *cluster
@@ -53,8 +56,10 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	if g.cluster, err = openCluster(c, files, g.log); err != nil {
 		return nil, err
 	}
+	g.limits = newLimits(c.Limits, g.log)
 	g.metrics = telemetry.New(g.telemetry(w))
-	if g.decider, err = newDecider(c, g.cluster, g.metrics, g.log); err != nil {
+	g.limits.metrics = g.metrics
+	if g.decider, err = newDecider(c, g.cluster, g.limits.examine, g.metrics, g.log); err != nil {
 		return nil, err
 	}
 	g.health = health.New()
@@ -79,9 +84,13 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 // telemetry says what the metrics show. What is made later is asked for later.
 func (g *gate) telemetry(log io.Writer) telemetry.Options {
 	v, _ := build()
-	o := telemetry.Options{Version: v, CacheEntries: func() int { return g.decider.Len() }}
+	o := telemetry.Options{Version: v, CacheEntries: func() int { return g.decider.Len() }, RequestKinds: inflight.Kinds[:]}
 	if q, ok := log.(*telemetry.Queue); ok {
 		o.LogDropped = q.Dropped
+	}
+	o.Connections = g.limits.data.Open
+	for _, c := range connlimit.Causes {
+		o.ConnectionCauses = append(o.ConnectionCauses, string(c))
 	}
 	for _, j := range g.config.JWT {
 		o.Issuers = append(o.Issuers, j.URL)
@@ -129,7 +138,8 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 		Authenticator: g.decider, Target: transport.Target(), Transport: transport,
 		Routes: routes, ForwardAuthorization: c.ForwardAuthorization, ForwardOddPaths: c.ForwardOddPaths,
 		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers),
-		Streams: g.streams, Log: g.log, Observer: observer{g.metrics},
+		Streams: g.streams, InFlight: g.limits.requests, MaxHeaders: c.Limits.Headers,
+		Log: g.log, Observer: observer{g.metrics},
 	})
 	if err != nil {
 		return nil, err
@@ -164,10 +174,12 @@ func (g *gate) bind(data http.Handler) (err error) {
 	} else {
 		g.data.clear()
 	}
+	g.limits.apply(g.data)
 	if g.admin, err = listen("admin-listen", g.config.AdminListen, g.health.Handler(g.metrics.Handler()), g.log); err != nil {
 		return err
 	}
 	g.admin.http.ReadTimeout, g.admin.http.WriteTimeout = adminTimeout, adminTimeout
+	g.limits.admit(g.admin, g.limits.admin)
 	g.debug, err = listen("debug-listen", g.config.DebugListen, health.Debug(g.drain.wait, g.level), g.log)
 	return err
 }
@@ -235,6 +247,7 @@ func (g *gate) announce() {
 	for _, w := range c.Warnings {
 		g.log.Warn(w)
 	}
+	g.limits.checkDescriptors()
 	tls := "off"
 	if g.certificate != nil {
 		tls = c.TLS.CertFile

@@ -44,7 +44,7 @@ func newSite(t *testing.T, max int) *site {
 	server := &http.Server{Handler: s.limit.Handler(http.HandlerFunc(s.serve)), ConnContext: s.limit.Context, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
-	go server.Serve(s.limit.Listener(l, func(err error) { t.Error(err) }))
+	go server.Serve(s.limit.Listener(l))
 	t.Cleanup(func() { server.Close() })
 	return s
 }

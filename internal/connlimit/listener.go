@@ -9,16 +9,12 @@ import (
 	"syscall"
 )
 
-// Listener returns one whose connections are l's. failed is told why none could
-// be accepted, each time; net/http tries again, at most once a second.
-func (l *Limit) Listener(inner net.Listener, failed func(error)) net.Listener {
-	return &listener{inner, l, failed}
-}
+// Listener returns one whose connections are l's.
+func (l *Limit) Listener(inner net.Listener) net.Listener { return &listener{inner, l} }
 
 type listener struct {
 	net.Listener
-	limit  *Limit
-	failed func(error)
+	limit *Limit
 }
 
 // Accept implements [net.Listener].
@@ -26,9 +22,6 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
-				l.failed(err)
-			}
 			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 				l.limit.makeRoom()
 			}
