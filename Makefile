@@ -7,10 +7,10 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench-floods demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the stripped binary, as bin/sallyport
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sallyport ./cmd/proxy
@@ -32,6 +32,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
 		done; \
 	done
+
+bench-floods: ## what floods of bad tokens do to callers, in figures (25 minutes); FLAGS='-mode hybrid' for some
+	go -C bench run ./floods $(FLAGS)
 
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo

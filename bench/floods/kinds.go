@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/bench/world"
+)
+
+// A kind is one kind of bad token. No two requests carry the same, so that
+// nothing that remembers helps.
+type kind struct {
+	name string
+	// asked says that in mode tokenreview the API server has to be asked about
+	// such a token: it could be good as far as anybody else can see.
+	asked bool
+	// fetches says that it may make the gate fetch keys, once a cool-down.
+	fetches bool
+	// streams is how many requests each connection has under way: see
+	// [load.Flood].
+	streams int
+	// tokens returns what each connection gets its tokens from.
+	tokens func(*world.World) (func() func() []byte, error)
+}
+
+var kinds = []kind{
+	{name: "forged", asked: true, tokens: forged},
+	// As many as the gate allows.
+	{name: "forged-h2", asked: true, streams: 250, tokens: forged},
+	{name: "unknown-key", asked: true, fetches: true, tokens: unknownKey},
+	{name: "expired", tokens: expired},
+	{name: "random", tokens: random},
+	{name: "16-KiB", asked: true, tokens: large},
+	{name: "dots-60k", tokens: dots(60_000)},
+	{name: "dots-1M", tokens: dots(1_000_000)},
+}
+
+func kindNames() (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// some returns those of all that are named; "all" names each.
+func some[T any](list string, all []T, name func(T) string) (chosen []T, err error) {
+	if list == "all" {
+		return all, nil
+	}
+	for _, n := range strings.Split(list, ",") {
+		i := slices.IndexFunc(all, func(t T) bool { return name(t) == n })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no %q", n)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}

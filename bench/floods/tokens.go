@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"sallyport/bench/world"
+)
+
+// varied returns the token, in which n characters from the at-th on are others
+// each time.
+func varied(token string, at, n int) func() func() []byte {
+	return func() func() []byte {
+		token := []byte(token)
+		rng := source()
+		return func() []byte {
+			scramble(rng, token[at:at+n])
+			return token
+		}
+	}
+}
+
+func source() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
+
+// scramble fills b with characters of base64url.
+func scramble(rng *rand.Rand, b []byte) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range b {
+		b[i] = alphabet[rng.Uint64()&63]
+	}
+}
+
+// inSignature varies the middle of the signature: the number that it is stays
+// below the key's modulus, so that verifying it takes as long as that of a good
+// one.
+func inSignature(token string) func() func() []byte {
+	return varied(token, strings.LastIndexByte(token, '.')+100, 40)
+}
+
+// forged are good tokens but for the signature, under the key that signs.
+func forged(w *world.World) (func() func() []byte, error) {
+	token, err := w.Cluster.Token(world.Caller())
+	return inSignature(token), err
+}
+
+// unknownKey are good tokens but for the key id, which nobody ever published.
+func unknownKey(w *world.World) (func() func() []byte, error) {
+	token, err := w.Cluster.Token(world.Caller())
+	_, rest, _ := strings.Cut(token, ".")
+	return func() func() []byte {
+		rng := source()
+		id := make([]byte, 43) // as long as Kubernetes' own
+		return func() []byte {
+			scramble(rng, id)
+			header := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"RS256","kid":"%s"}`, id))
+			return []byte(header + "." + rest)
+		}
+	}, err
+}
+
+// expired are tokens that were good an hour ago. Their signatures are spoilt, as
+// signing takes far longer than looking at the time, which comes first.
+func expired(w *world.World) (func() func() []byte, error) {
+	r := world.Caller()
+	r.TTL = -time.Hour
+	token, err := w.Cluster.Token(r)
+	return inSignature(token), err
+}
+
+// random are, in turn, bytes that may stand in a header but in no token, and
+// what looks like a JWT until it is decoded.
+func random(*world.World) (func() func() []byte, error) {
+	return func() func() []byte {
+		rng := source()
+		token := make([]byte, 1<<10)
+		odd := false
+		return func() []byte {
+			if odd = !odd; odd {
+				for i := range token {
+					token[i] = 0x80 | byte(rng.Uint64())
+				}
+			} else {
+				scramble(rng, token)
+				token[100], token[700] = '.', '.'
+			}
+			return token
+		}
+	}, nil
+}
+
+// large are forged tokens of the greatest length that is looked at, with as many
+// claims as fit: nothing takes longer to parse.
+func large(w *world.World) (func() func() []byte, error) {
+	const most = 16 << 10
+	claims, err := w.Cluster.Claims(world.Caller())
+	if err != nil {
+		return nil, err
+	}
+	token := ""
+	for i := 0; ; i++ {
+		claims[fmt.Sprint(i)] = 0
+		if i%100 != 0 {
+			continue // signing takes a while
+		}
+		t, err := w.Cluster.Sign(nil, claims)
+		if err != nil {
+			return nil, err
+		}
+		if len(t) > most {
+			return inSignature(token), nil
+		}
+		token = t
+	}
+}
+
+// dots are tokens of dots alone. No two of them differ.
+func dots(n int) func(*world.World) (func() func() []byte, error) {
+	return func(*world.World) (func() func() []byte, error) {
+		token := bytes.Repeat([]byte("."), n)
+		return func() func() []byte { return func() []byte { return token } }, nil
+	}
+}
+
+// none is no token at all.
+func none() func() []byte { return func() []byte { return nil } }

@@ -1,0 +1,64 @@
+package gate
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync"
+)
+
+// keep is how much of the end of a log is kept: some forty lines.
+const keep = 8 << 10
+
+// A tail reads a log to its end and keeps the last of it.
+type tail struct {
+	mu   sync.Mutex
+	last []byte
+}
+
+// follow reads the log, and sends the line that says where the gate serves.
+func (t *tail) follow(r io.Reader, serving chan<- string) {
+	buffer := make([]byte, 64<<10) // what a pipe holds
+	for {
+		n, err := r.Read(buffer)
+		if n > 0 {
+			t.add(buffer[:n])
+			if serving != nil {
+				if line := t.line(`"msg":"serving"`); line != "" {
+					serving <- line
+					serving = nil
+				}
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (t *tail) add(b []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = append(t.last, b...)
+	if over := len(t.last) - keep; over > 0 {
+		t.last = append(t.last[:0], t.last[over:]...)
+	}
+}
+
+// line returns the first whole line that holds what, or "".
+func (t *tail) line(what string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for line := range bytes.Lines(t.last) {
+		if bytes.Contains(line, []byte(what)) && bytes.HasSuffix(line, []byte("\n")) {
+			return string(line)
+		}
+	}
+	return ""
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.last))
+}

@@ -1,0 +1,125 @@
+// Package world is what stands around a gate that is measured: a cluster's
+// issuer and API server, the gate's own token in a projected volume, an app, and
+// callers with tokens. All of it lives in the driver's process.
+package world
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sallyport/internal/minicluster"
+)
+
+// Audience is the gate's.
+const Audience = "app"
+
+// A World is one cluster with one app.
+type World struct {
+	Cluster *minicluster.Cluster
+
+	server *minicluster.Server
+	app    *http.Server
+	appURL string
+	config string // the kubeconfig's path
+	token  string // the path of the gate's own token
+}
+
+// New makes a world that keeps its files in dir.
+func New(dir string) (*World, error) {
+	w := &World{}
+	var err error
+	if w.Cluster, err = minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(0, 1)}); err != nil {
+		return nil, err
+	}
+	w.Cluster.CreateServiceAccount("gate", "gate")
+	w.Cluster.CreatePod("gate", "gate-0", "gate", "")
+	w.Cluster.Grant("system:serviceaccount:gate:gate", minicluster.Review)
+	w.Cluster.CreateServiceAccount("ns", "caller")
+	w.Cluster.CreatePod("ns", "caller-0", "caller", "")
+	if w.server, err = w.Cluster.Serve(); err != nil {
+		return nil, err
+	}
+	if err := w.files(dir); err != nil {
+		w.Close()
+		return nil, err
+	}
+	if err := w.serveApp(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// files writes what the gate reads: its own token, for an hour, and where the
+// API server is.
+func (w *World) files(dir string) error {
+	volume, err := w.Cluster.Mount(minicluster.Mount{
+		Dir:     filepath.Join(dir, "volume"),
+		Request: minicluster.Request{Namespace: "gate", ServiceAccount: "gate", Pod: "gate-0"},
+		Files:   func() map[string][]byte { return map[string][]byte{"ca.crt": w.server.CAPEM()} },
+	})
+	if err != nil {
+		return err
+	}
+	w.token = volume.Path()
+	w.config = filepath.Join(dir, "kubeconfig")
+	return os.WriteFile(w.config, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c",
+"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority":%q}}],
+"contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u"}]}`,
+		w.server.URL(), filepath.Join(filepath.Dir(w.token), "ca.crt")), 0o600)
+}
+
+// serveApp serves an app that takes next to no time of its own.
+func (w *World) serveApp() error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	w.appURL = "http://" + l.Addr().String()
+	w.app = &http.Server{
+		Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Length", "3")
+			_, _ = rw.Write([]byte("ok\n")) // the gate may have gone
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	go func() { _ = w.app.Serve(l) }() // ends with ErrServerClosed
+	return nil
+}
+
+// Close ends the app and the API server.
+func (w *World) Close() {
+	if w.app != nil {
+		w.app.Close()
+	}
+	w.server.Stop()
+}
+
+// Flags are those of serve that say where everything is.
+func (w *World) Flags() []string {
+	return []string{
+		"--kubeconfig=" + w.config, "--token-file=" + w.token, "--upstream=" + w.appURL, "--audience=" + Audience,
+		"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--debug-listen=127.0.0.1:0", "--drain-delay=0s",
+	}
+}
+
+// Caller is what a caller's pod asks the kubelet for.
+func Caller() minicluster.Request {
+	return minicluster.Request{Namespace: "ns", ServiceAccount: "caller", Pod: "caller-0", Audiences: []string{Audience}}
+}
+
+// Tokens returns n good tokens of callers.
+func (w *World) Tokens(n int) ([]string, error) {
+	tokens := make([]string, n)
+	for i := range tokens {
+		var err error
+		if tokens[i], err = w.Cluster.Token(Caller()); err != nil {
+			return nil, err
+		}
+	}
+	return tokens, nil
+}
