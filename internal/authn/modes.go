@@ -21,6 +21,9 @@ type Issuers struct {
 
 // Authenticate implements [Authenticator].
 func (i *Issuers) Authenticate(ctx context.Context, token string) (Identity, error) {
+	if len(i.Others) == 0 {
+		return i.Cluster.Authenticate(ctx, token) // it reads the token itself
+	}
 	issuer, err := i.Claimed(token)
 	if err != nil {
 		return Identity{}, err

@@ -60,6 +60,14 @@ func TestIssuersShowTheTokenToOne(t *testing.T) {
 	}
 }
 
+// Where there is nothing to choose, nobody reads the token but who decides.
+func TestIssuersOfTheClusterAlone(t *testing.T) {
+	i := &Issuers{Claimed: func(string) (string, error) { t.Error("the token was read"); return "", nil }, Cluster: named("cluster")}
+	if id, err := i.Authenticate(t.Context(), "token"); err != nil || id.Subject != "cluster" {
+		t.Errorf("%+v, %v", id, err)
+	}
+}
+
 func TestBoth(t *testing.T) {
 	proof := &Proof{KeyID: "k"}
 	expires := time.Now().Add(time.Hour)
