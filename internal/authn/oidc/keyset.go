@@ -140,6 +140,7 @@ func (s *KeySet) find(ctx context.Context, id, alg string) ([]*key, error) {
 	if f == nil {
 		return keys, err
 	}
+	authn.Waits(ctx)
 	select {
 	case <-f.done:
 	case <-ctx.Done():

@@ -166,6 +166,30 @@ func TestUnknownKeyTogether(t *testing.T) {
 
 // A key that was published one cool-down before its first use is never refused,
 // wherever in our rhythm that is, and though strangers cause fetches all the time.
+// placed returns a context with a place, and whether it was given back.
+func placed(t *testing.T) (ctx context.Context, left *bool) {
+	left = new(bool)
+	return authn.WithPlace(t.Context(), func() { *left = true }), left
+}
+
+// Who waits for a fetch gives its place back, and nobody else does.
+func TestWaitingForKeysLeavesThePlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &publisher{}
+		p.publish(jwk(p256(), "a", nil))
+		s := start(t, p, usual)
+		synctest.Wait()
+		for id, wanted := range map[string]bool{"a": false, "unknown": true} {
+			time.Sleep(usual.Cooldown)
+			ctx, left := placed(t)
+			s.find(ctx, id, "ES256")
+			if *left != wanted {
+				t.Errorf("key %q: left = %v", id, *left)
+			}
+		}
+	})
+}
+
 func TestNewKey(t *testing.T) {
 	for offset := range 40 {
 		synctest.Test(t, func(t *testing.T) {

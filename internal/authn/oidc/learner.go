@@ -56,6 +56,7 @@ func (l *Learner) Find(ctx context.Context, issuer string) error {
 	}
 	if f != nil {
 		defer l.leave()
+		authn.Waits(ctx)
 		select {
 		case <-f.done:
 		case <-ctx.Done():

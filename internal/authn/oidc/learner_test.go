@@ -69,6 +69,22 @@ func learner() (*Learner, *discoverer) {
 
 func stranger(i int) string { return fmt.Sprintf("https://stranger-%d.example", i) }
 
+func TestWaitingForTheDocumentLeavesThePlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := learner()
+		for _, tc := range []struct {
+			issuer string
+			left   bool
+		}{{former, false}, {stranger(1), true}, {stranger(2), false}} { // the last one within the cool-down
+			ctx, left := placed(t)
+			l.Find(ctx, tc.issuer)
+			if *left != tc.left {
+				t.Errorf("%s: left = %v", tc.issuer, *left)
+			}
+		}
+	})
+}
+
 func TestNewIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, d := learner()

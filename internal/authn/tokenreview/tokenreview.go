@@ -99,6 +99,7 @@ func (r *Reviewer) Authenticate(ctx context.Context, token string) (authn.Identi
 	if err := r.outage.refuse(token); err != nil {
 		return authn.Identity{}, err
 	}
+	authn.Waits(ctx)
 	release, err := r.acquire(ctx)
 	if err != nil {
 		return authn.Identity{}, err

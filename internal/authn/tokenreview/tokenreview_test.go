@@ -43,6 +43,20 @@ func TestYes(t *testing.T) {
 	}
 }
 
+// Who stands in the queue for a review keeps nobody from computing.
+func TestWaitingForAReviewLeavesThePlace(t *testing.T) {
+	b := newBench(t, yes)
+	b.new.wait = make(chan struct{})
+	left := make(chan struct{})
+	go func() {
+		<-left // or this hangs
+		close(b.new.wait)
+	}()
+	if _, err := b.Authenticate(authn.WithPlace(t.Context(), func() { close(left) }), theToken); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestJudge(t *testing.T) {
 	type status = authenticationv1.TokenReviewStatus
 	type user = authenticationv1.UserInfo
