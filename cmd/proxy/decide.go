@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,6 +33,16 @@ var reviewLimits = fairqueue.Limits{Rate: 50, Burst: 100, Concurrent: 32}
 // What was never admitted gets a share of its own, small enough that a whole
 // fleet under attack is bearable, and cannot delay the rechecks of what was.
 var unprovenLimits = fairqueue.Limits{Rate: 20, Burst: 20, Concurrent: 8}
+
+// examining is for tokens that were never admitted. A check takes some 100 us, and
+// 1 ms for a token made for that: 1,000 a second are a tenth of one processor, and
+// half of the processors are the most that any flood gets, so that who is known
+// does not feel it. Addresses take turns, so that it keeps nobody from another
+// address waiting. And 1,000 at once with 256 that wait may come from one address:
+// after a restart of ours everybody is new, and may come through one ingress.
+func examining() fairqueue.Limits {
+	return fairqueue.Limits{Rate: 1000, Burst: 1000, Concurrent: max(1, runtime.GOMAXPROCS(0)/2), PerAddress: 256}
+}
 
 // A decider is everything that decides about tokens.
 type decider struct {
@@ -62,7 +73,7 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 	d.Cache, err = cache.New(&authn.Issuers{
 		Claimed: claimedIssuer, Cluster: clusters, Others: others,
 	}, cache.Options{
-		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting,
+		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting, Examine: fairqueue.New(examining()),
 		Decided: func(r authn.Reason, err error, s cache.Source) {
 			m.Decision(resultOf(err), r, string(s))
 			if r == authn.Overload {

@@ -49,6 +49,13 @@ const (
 // Sources lists every source.
 var Sources = []Source{FromCache, FromLocal, FromAPIServer}
 
+// A Limiter hands out places.
+type Limiter interface {
+	// Acquire waits for a place, for a bounded time. The error means that there
+	// is none. Release gives the place back; calling it again does nothing.
+	Acquire(ctx context.Context, addr netip.Addr) (release func(), err error)
+}
+
 // Options say how long decisions stand. Zero Recheck, and a negative MaxStale,
 // are not valid.
 type Options struct {
@@ -62,10 +69,14 @@ type Options struct {
 	MaxEntries int
 	MaxBytes   int
 	// Enter gives a place to a request from an address that waits until a token
-	// which is not remembered has been examined, or says that there is none. It may
-	// be nil: then only the number of decisions has a bound, and not that of the
-	// requests that wait for them.
+	// which is not remembered has been examined, or says that there is none. Nil
+	// bounds only the number of decisions, and not that of the requests that wait
+	// for them.
 	Enter func(netip.Addr) (leave func(), ok bool)
+	// Examine bounds how many tokens that are not remembered are examined at the
+	// same time; those who wait for somebody else's answer do not count. Nil
+	// bounds nothing. It is told the caller's address.
+	Examine Limiter
 	// Decided is told of each decision; it may be nil. It must be fast.
 	Decided func(reason authn.Reason, err error, source Source)
 }
@@ -132,11 +143,13 @@ func (c *Cache) decide(ctx context.Context, token string) (authn.Identity, Sourc
 	} else if err := c.refused.get(k); err != nil {
 		return authn.Identity{}, FromCache, err
 	}
-	leave, ok := c.o.Enter(authn.CallerOf(ctx).Addr)
-	if !ok {
-		return authn.Identity{}, FromLocal, overload("too many requests wait for a decision")
+	if caller := authn.CallerOf(ctx); !caller.Known {
+		leave, ok := c.o.Enter(caller.Addr)
+		if !ok {
+			return authn.Identity{}, FromLocal, overload("too many requests wait for a decision")
+		}
+		defer leave()
 	}
-	defer leave()
 	return c.wait(ctx, c.ask(ctx, k, token, nil), nil)
 }
 
@@ -157,23 +170,38 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan s
 	caller := authn.CallerOf(ctx)
 	caller.Known = caller.Known || e != nil
 	return c.flights.DoChan(string(k[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)
+		defer cancel()
 		if e != nil {
 			defer e.recheck.Store(0)
 		}
-		if !caller.Known {
-			select {
-			case c.lookups <- struct{}{}:
-				defer func() { <-c.lookups }()
-			default:
-				return outcome{source: FromLocal}, overload("too many tokens are being examined")
-			}
+		examine := c.stranger
+		if caller.Known {
+			examine = c.examine
 		}
-		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)
-		defer cancel()
-		id, err := c.examine(ctx, token)
+		id, err := examine(ctx, token)
 		err = c.settle(k, id, err)
 		return outcome{id, sourceOf(id, err)}, err
 	})
+}
+
+// stranger examines a token that is not known, where there is room for it.
+func (c *Cache) stranger(ctx context.Context, token string) (authn.Identity, error) {
+	select {
+	case c.lookups <- struct{}{}:
+		defer func() { <-c.lookups }()
+	default:
+		return authn.Identity{}, overload("too many tokens are being examined")
+	}
+	if c.o.Examine != nil {
+		leave, err := c.o.Examine.Acquire(ctx, authn.CallerOf(ctx).Addr)
+		if err != nil {
+			return authn.Identity{}, overload("too many tokens wait to be examined")
+		}
+		defer leave()
+		ctx = authn.WithPlace(ctx, leave)
+	}
+	return c.examine(ctx, token)
 }
 
 // examine calls next. A panic in there is a bug of ours, and must neither end

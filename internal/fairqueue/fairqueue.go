@@ -1,7 +1,7 @@
-// Package fairqueue limits calls to a server that we share with others: so many
-// a second, so many at a time. When more is asked for, the addresses that ask
-// take turns, so that one address alone may have all of it, and a flood from
-// one does not shut out the others.
+// Package fairqueue limits calls to a server that we share with others, or work
+// that takes our own time: so many a second, so many at a time. When more is
+// asked for, the addresses that ask take turns, so that one address alone may
+// have all of it, and a flood from one does not shut out the others.
 package fairqueue
 
 import (
