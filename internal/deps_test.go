@@ -72,6 +72,7 @@ var rooms = []struct {
 	{"internal/authn/jwt", []string{"internal/authn"}, "it takes tokens apart, and decides nothing"},
 	{"internal/authn/oidc", []string{"internal/authn", "internal/authn/jwt"}, "it must not know that it is cached, nor what the API server says"},
 	{"internal/authn/tokenreview", []string{"internal/authn"}, "two who must agree must not know each other: its word is worth something only if it is its own"},
+	{"internal/bypass", nil, "it dials addresses, and says who answered"},
 	{"internal/cache", []string{"internal/authn"}, "it decorates any Authenticator"},
 	{"internal/certfile", []string{"internal/filewatch"}, "it follows files, whoever they are for"},
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
