@@ -90,7 +90,7 @@ func (l *loader) checkUpstream() {
 		}
 	}
 	for _, own := range l.listeners() {
-		if u.Local() && u.address().collides(own.at) {
+		if u.Local() && u.Address().collides(own.at) {
 			l.fail(l.at("upstream"), "%s is our own --%s (%s), not the app: write where the app listens", u.URL, own.flag, own.at)
 		}
 	}

@@ -13,6 +13,12 @@ import (
 type Config struct {
 	// Upstream is the app.
 	Upstream Upstream
+	// PodIPs are the pod's addresses, and HostIPs its node's: the same with
+	// hostNetwork. Both may be empty.
+	PodIPs  []netip.Addr
+	HostIPs []netip.Addr
+	// BypassCheck says what it means if the app answers at PodIPs too.
+	BypassCheck BypassCheck
 
 	// Listen is the data listener, AdminListen the probes' and metrics', and
 	// DebugListen the operator's: it is local.
@@ -125,6 +131,16 @@ const (
 	ServeConfirmed Policy = "serve-confirmed" // tokens confirmed before go on, for MaxStale
 	Fail           Policy = "fail"            // nobody goes on
 	ServeVerified  Policy = "serve-verified"  // the local check is enough
+)
+
+// A BypassCheck says what it means if the app can be reached past the gate.
+type BypassCheck string
+
+// What it can mean.
+const (
+	BypassWarns BypassCheck = "warn" // it is logged and counted
+	BypassFails BypassCheck = "fail" // and the gate is not ready, nor before it has looked
+	BypassOff   BypassCheck = "off"  // nobody looks
 )
 
 // A Route says what a path needs.

@@ -2,9 +2,11 @@ package config
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,6 +79,9 @@ func TestEveryField(t *testing.T) {
 	if want := (Headers{"X-User", "X-Group", "X-Uid", "X-Extra-"}); c.Headers != want {
 		t.Errorf("headers = %+v", c.Headers)
 	}
+	if ips := []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}; !reflect.DeepEqual(c.PodIPs, ips) {
+		t.Errorf("podIPs = %v", c.PodIPs)
+	}
 	j := JWT{
 		URL: "https://id.example/realm", DiscoveryURL: "https://10.0.0.1/realm/.well-known/openid-configuration",
 		Audiences: []string{"orders", "web"},
@@ -94,11 +99,12 @@ func TestFileMatchesTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	acronyms := []string{"issuerCAFile", "podIPs", "hostIPs"} // which a flag has in lower case
 	for _, s := range settings {
 		if s.field != "" && !strings.Contains(string(data), "\n"+s.field+":") {
 			t.Errorf("%s is missing", s.field)
 		}
-		if s.field != "" && strings.TrimSuffix(kebab(s.field), "s") != strings.TrimSuffix(s.flag, "s") && s.field != "issuerCAFile" {
+		if s.field != "" && strings.TrimSuffix(kebab(s.field), "s") != strings.TrimSuffix(s.flag, "s") && !slices.Contains(acronyms, s.field) {
 			t.Errorf("field %s does not have the words of --%s", s.field, s.flag)
 		}
 	}

@@ -50,6 +50,15 @@ var appSettings = []setting{
 	{flag: "upstream-server-name", value: "NAME", learnt: "the URL's host", group: groupApp,
 		help: "the name in an https:// app's certificate",
 		set:  one(func(c *Config) *string { return &c.Upstream.ServerName }, text)},
+	{flag: "bypass-check", field: "bypassCheck", value: "WHAT", def: string(BypassWarns), group: groupApp,
+		help: "if the app answers at the pod's addresses too, past us: warn, fail (not ready), or off (do not look)",
+		set:  one(func(c *Config) *BypassCheck { return &c.BypassCheck }, oneOf(BypassWarns, BypassFails, BypassOff))},
+	{flag: "pod-ips", field: "podIPs", value: "IPS", group: groupApp, repeat: true,
+		help: "where to look: status.podIPs, with commas; none: nobody looks",
+		set:  setIPs(func(c *Config) *[]netip.Addr { return &c.PodIPs })},
+	{flag: "host-ips", field: "hostIPs", value: "IPS", group: groupApp, repeat: true,
+		help: "status.hostIPs; nobody looks where they are the pod's, as with hostNetwork",
+		set:  setIPs(func(c *Config) *[]netip.Addr { return &c.HostIPs })},
 }
 
 var callerSettings = []setting{

@@ -65,8 +65,8 @@ func (u Upstream) Local() bool {
 	return u.URL.Scheme == "unix" || isLoopback(u.URL.Hostname())
 }
 
-// address is what is dialled.
-func (u Upstream) address() Address {
+// Address is what is dialled. One of TCP has a port.
+func (u Upstream) Address() Address {
 	if u.URL.Scheme == "unix" {
 		return Address{Network: "unix", Name: u.URL.Path}
 	}
