@@ -81,6 +81,7 @@ func scrape() string {
 		Connections:      func() int { return 0 },
 		ConnectionCauses: []string{"idle"},
 		RequestKinds:     []string{"public"},
+		Bypass:           func() (found, known bool) { return false, true },
 	})
 	m.Request(200, authn.OK)
 	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache)

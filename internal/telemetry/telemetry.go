@@ -35,6 +35,9 @@ type Options struct {
 	// ConnectionCauses are the label values of connections closed by a limit, and
 	// RequestKinds those of requests refused by one.
 	ConnectionCauses, RequestKinds []string
+	// Bypass says whether the app answers past the gate, and whether that is
+	// known. It may be nil.
+	Bypass func() (found, known bool)
 }
 
 // Metrics count what happens. The values of their labels come from closed
@@ -91,6 +94,9 @@ func New(o Options) *Metrics {
 	}
 	if o.LogDropped != nil {
 		m.registry.MustRegister(logDropped(o.LogDropped))
+	}
+	if o.Bypass != nil {
+		m.registry.MustRegister(bypass(o.Bypass))
 	}
 	return m
 }
