@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"sallyport/internal/bypass"
 	"sallyport/internal/certfile"
 	"sallyport/internal/config"
 	"sallyport/internal/connlimit"
@@ -39,6 +40,8 @@ type gate struct {
 	streams *proxy.Streams
 	// certificate is nil where the data listener is in clear.
 	certificate *certfile.KeyPair
+	// bypass is nil where nobody looks.
+	bypass *bypass.Check
 
 	data, admin, debug *server
 	runs               []func(context.Context) error
@@ -78,7 +81,11 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	g.runs = append(g.runs, files.Run)
 	g.runs = append(g.runs, g.decider.runs...)
 	g.checks()
-	return g, g.bind(handler)
+	if err := g.bind(handler); err != nil {
+		return nil, err
+	}
+	g.watchBypass()
+	return g, nil
 }
 
 // telemetry says what the metrics show. What is made later is asked for later.
@@ -99,6 +106,14 @@ func (g *gate) telemetry(log io.Writer) telemetry.Options {
 		o.OwnToken = func() (expires, loaded time.Time, rotations, errors uint64) {
 			s := token.Status()
 			return s.Expires, s.Loaded, s.Rotations, s.ReadErrors
+		}
+	}
+	if c := g.config; c.BypassCheck != config.BypassOff {
+		o.Bypass = func() (found, known bool) {
+			if g.bypass == nil {
+				return false, false
+			}
+			return g.bypass.State()
 		}
 	}
 	return o
