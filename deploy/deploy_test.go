@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,10 @@ func (m *manifest) pod() corev1.PodSpec    { return m.deployment.Spec.Template.S
 func (m *manifest) gate() corev1.Container { return m.pod().InitContainers[0] }
 func (m *manifest) app() corev1.Container  { return m.pod().Containers[0] }
 
+// status is what the downward API makes of some fields, with commas (Kubernetes'
+// pkg/kubelet, podFieldSelectorRuntimeValue).
+var status = map[string]string{"status.podIPs": "10.1.2.3,fd00::3", "status.hostIPs": "10.0.0.1,fd00::1"}
+
 // flags are the gate's, as serve reads them.
 func (m *manifest) flags(t *testing.T) *config.Config {
 	t.Helper()
@@ -84,7 +89,12 @@ func (m *manifest) flags(t *testing.T) *config.Config {
 	if args[0] != "serve" {
 		t.Fatalf("the gate's command is %q", args[0])
 	}
-	c, err := config.Load(args[1:])
+	var known []string
+	for _, e := range m.gate().Env {
+		known = append(known, "$("+e.Name+")", status[e.ValueFrom.FieldRef.FieldPath])
+	}
+	written := strings.NewReplacer(known...).Replace(strings.Join(args[1:], "\n"))
+	c, err := config.Load(strings.Split(written, "\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +113,9 @@ func TestFlags(t *testing.T) {
 	}
 	if listen := "--listen=" + c.Upstream.URL.Host; !slices.Contains(m.app().Args, listen) {
 		t.Errorf("the gate forwards to %s, and the app is %v", c.Upstream.URL, m.app().Args)
+	}
+	if len(c.PodIPs) != 2 || c.PodIPs[0].String() != "10.1.2.3" || len(c.HostIPs) != 2 || c.HostIPs[0].String() != "10.0.0.1" {
+		t.Errorf("the app is looked for at %v, and the node's addresses are %v", c.PodIPs, c.HostIPs)
 	}
 	probe := m.app().ReadinessProbe.HTTPGet
 	if port := ":" + probe.Port.String(); port != c.Listen.Name {
