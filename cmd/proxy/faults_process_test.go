@@ -49,9 +49,9 @@ func processFaults() group {
 				c.Close()
 			}
 		},
-		patience: time.Second, // of new callers, whose connections nobody takes
-		known:    now("200"), new: expect{"none", time.Second + atOnce, time.Second + atOnce},
-		metric: "sallyport_own_token_read_errors_total", log: "cannot take new connections", lateMetric: true, lateLog: true, again: 5 * time.Second,
+		// net/http tries again to take a connection after 1 s at most.
+		known: now("200"), new: expect{"200", time.Second + atOnce, time.Second + atOnce}, ready: "yes",
+		metric: `sallyport_connections_closed_total{cause="idle"}`, log: "cannot take new connections", again: 5 * time.Second,
 		todo: "raise the limit of open files; find who holds the connections"}
 	stopped := fault{name: "gets no CPU for 5 s", process: &processLimits{},
 		breaks: func(b *broken) {
@@ -64,7 +64,7 @@ func processFaults() group {
 		todo:   "requests wait and none is lost; give it a CPU request, and look at throttling"}
 	return group{
 		title: "Our own process",
-		intro: "Without file descriptors a request goes on where its connection is open, and one to the app too; otherwise it gets 502.",
+		intro: "Without file descriptors connections that are idle or send nothing are closed for others. A request gets 502 where none is left for a connection to the app.",
 		rows:  []fault{full, gone, readOnly, files, stopped},
 	}
 }

@@ -27,8 +27,6 @@ type fault struct {
 	overdue, noticed bool
 	// shape changes the requests.
 	shape func(*http.Request)
-	// patience is what callers have; zero is more than any bound.
-	patience time.Duration
 
 	known, new expect // a zero known: there is none
 	ready      string // yes or no; "" where it may be either

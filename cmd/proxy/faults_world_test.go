@@ -32,7 +32,7 @@ func (f fault) world(t *testing.T, args []string) *broken {
 	t.Helper()
 	b := &broken{world: around(t)}
 	b.issue = func() string { return b.token() }
-	b.keeps, b.comes = callers(t, f.patience, false), callers(t, f.patience, true)
+	b.keeps, b.comes = callers(t, false), callers(t, true)
 	if f.before != nil {
 		args = append(args, f.before(b)...)
 	}
@@ -67,13 +67,10 @@ func (b *broken) inProcess(args []string) {
 }
 
 // callers is one caller's client. Its connections are its own.
-func callers(t *testing.T, patience time.Duration, fresh bool) *http.Client {
-	if patience == 0 {
-		patience = 20 * time.Second
-	}
+func callers(t *testing.T, fresh bool) *http.Client {
 	tr := &http.Transport{DisableKeepAlives: fresh}
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: patience}
+	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
 }
 
 // ask returns the status that a caller sees, and how long its answer took.

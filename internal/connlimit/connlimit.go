@@ -18,9 +18,10 @@ type Cause string
 
 // The causes.
 const (
-	// Waiting: it had waited for its first request longer than all others.
+	// Waiting: it had waited for its first request longer than all others, and
+	// they were more than the idle ones.
 	Waiting Cause = "waiting"
-	// Idle: nobody waited, and it had been idle the longest.
+	// Idle: it had been idle the longest, and they were more than those waiting.
 	Idle Cause = "idle"
 	// Header: unfinished headers held too much, and it had sent most of them.
 	Header Cause = "header"
@@ -97,11 +98,14 @@ func (l *Limit) enter(c *conn) bool {
 }
 
 // oldest finds who has to make room: of all connections, or of one address's
-// alone. It returns nil where all of them have requests under way.
+// alone. It is one of those that wait, or of the idle ones where these are more:
+// else somebody who fills the gate with idle connections would make all newcomers
+// close each other. It returns nil where all of them have requests under way.
 func (l *Limit) oldest(addr netip.Addr, same bool) (*conn, Cause) {
 	fits := func(c *conn) bool { return !same || c.addr == addr }
-	if c := l.waiting.first(fits); c != nil {
-		return c, Waiting
+	waiting, idle := l.waiting.count(fits), l.idle.count(fits)
+	if waiting > 0 && waiting >= idle {
+		return l.waiting.first(fits), Waiting
 	}
 	return l.idle.first(fits), Idle
 }

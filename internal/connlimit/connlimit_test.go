@@ -157,9 +157,27 @@ func (s *site) states(waiting, idle int) {
 	})
 }
 
-func (q *queue) len() (n int) {
-	q.first(func(*conn) bool { n++; return false })
-	return n
+func (q *queue) len() int { return q.count(func(*conn) bool { return true }) }
+
+// Whoever fills the gate with idle connections does not make newcomers close each
+// other, not even when there are no files left.
+func TestIdleOnesGoForNewcomers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 4)
+	for _, addr := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
+		if s.dial(addr, "").get("/") != 200 {
+			t.Fatal("no answer")
+		}
+	}
+	first := s.dial("127.0.0.1", "GET / HTTP/1.1\r\n")
+	s.states(1, 3)
+	s.limit.makeRoom()
+	s.want("idle 127.0.0.2")
+	s.dial("127.0.0.5", "")
+	s.states(2, 2)
+	if first.send("Host: x\r\n\r\n") != 200 {
+		t.Error("no answer: a newcomer had to go for another")
+	}
 }
 
 func TestWhoGoesWhenFull(t *testing.T) {

@@ -30,6 +30,16 @@ func (q *queue) first(fits func(*conn) bool) *conn {
 	return nil
 }
 
+// count returns how many fit.
+func (q *queue) count(fits func(*conn) bool) (n int) {
+	for c := q.root.next; c != &q.root; c = c.next {
+		if fits(c) {
+			n++
+		}
+	}
+	return n
+}
+
 // heaviest returns the one with the most of an unfinished header, of several the
 // oldest; nil if the queue is empty.
 func (q *queue) heaviest() *conn {
