@@ -10,7 +10,7 @@ import (
 func appFaults() group {
 	behind := func(b *broken) []string {
 		b.upstream = newRevenant(b.t, echoHandler())
-		return []string{"--upstream=http://" + b.upstream.addr}
+		return []string{"--upstream=http://" + b.upstream.port.Addr()}
 	}
 	row := func(name, status, code, reason string, h http.HandlerFunc, todo string) fault {
 		f := fault{name: name, before: behind,

@@ -1,24 +1,27 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"sallyport/internal/minicluster"
 )
 
 // A revenant is a server that can go and come back at its address.
 type revenant struct {
 	handler atomic.Pointer[handler]
-	addr    string
+	port    *minicluster.Port
 	mu      sync.Mutex
 	server  *http.Server
 }
 
 func newRevenant(t *testing.T, h http.Handler) *revenant {
 	t.Helper()
-	r := &revenant{addr: "127.0.0.1:0"}
+	port, err := minicluster.ReservePort()
+	must(t, err)
+	r := &revenant{port: port}
 	r.handler.Store(&handler{h})
 	must(t, r.start())
 	t.Cleanup(r.stop)
@@ -28,11 +31,10 @@ func newRevenant(t *testing.T, h http.Handler) *revenant {
 func (r *revenant) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l, err := net.Listen("tcp", r.addr)
+	l, err := r.port.Listen()
 	if err != nil {
 		return err
 	}
-	r.addr = l.Addr().String()
 	r.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { r.handler.Load().ServeHTTP(w, q) })}
 	go r.server.Serve(l)
 	return nil
@@ -55,7 +57,7 @@ type idp struct {
 func withIssuer(b *broken) []string {
 	b.idp.provider = newProvider(b.t)
 	b.idp.keys = newRevenant(b.t, b.idp.Cluster)
-	b.idp.SetJWKSURI("http://" + b.idp.keys.addr + "/openid/v1/jwks")
+	b.idp.SetJWKSURI("http://" + b.idp.keys.port.Addr() + "/openid/v1/jwks")
 	b.issue = func() string { return b.idp.token(b.t, nil) }
 	b.t.Cleanup(b.idp.Heal)
 	return b.idp.config()

@@ -18,7 +18,7 @@ import (
 type Server struct {
 	handler http.Handler
 	current atomic.Pointer[authority]
-	addr    string
+	port    *Port
 
 	mu  sync.Mutex
 	end func() // nil while stopped
@@ -26,26 +26,28 @@ type Server struct {
 
 // Serve serves the cluster on a free port of 127.0.0.1 until [Server.Stop].
 func (c *Cluster) Serve() (*Server, error) {
-	s := &Server{handler: c, addr: "127.0.0.1:0"}
+	port, err := ReservePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{handler: c, port: port}
 	if err := s.RotateCA(); err != nil {
 		return nil, err
 	}
 	return s, s.Start()
 }
 
-// Start serves again, at the same address. The error may be that somebody else
-// has taken the port meanwhile.
+// Start serves again, at the same address.
 func (s *Server) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp", s.addr)
+	l, err := s.port.Listen()
 	if err != nil {
 		return fmt.Errorf("minicluster: %w", err)
 	}
-	s.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	srv := &http.Server{
 		Handler:     s.handler,
@@ -82,11 +84,7 @@ func (s *Server) Stop() {
 }
 
 // URL returns the address, as https://127.0.0.1:PORT.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return "https://" + s.addr
-}
+func (s *Server) URL() string { return "https://" + s.port.Addr() }
 
 // CAPEM returns the CA that the server's certificate is from.
 func (s *Server) CAPEM() []byte { return s.current.Load().pem }
