@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,20 +41,13 @@ type child struct {
 	read        chan struct{} // closed when all of the log is read
 }
 
-// startChild starts this test's binary again, as serve. Where nothing is limited,
-// SALLYPORT_BINARY may name another, which has no test in it.
+// startChild starts this test's binary again, as serve.
 func startChild(w *world, l processLimits, args []string) *child {
 	w.t.Helper()
 	spec, err := json.Marshal(childSpec{append([]string{"serve"}, args...), l})
 	must(w.t, err)
-	ours, theirs, err := os.Pipe()
-	must(w.t, err)
 	cmd := exec.Command(os.Args[0], "-test.run=^TestGateProcess$")
-	if program := os.Getenv("SALLYPORT_BINARY"); program != "" && l == (processLimits{}) {
-		cmd = exec.Command(program, append([]string{"serve"}, args...)...)
-	}
 	cmd.Env = append(os.Environ(), childEnv+"="+string(spec))
-	cmd.Stderr = theirs
 	if l.ReadOnly {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 		if os.Getuid() != 0 { // root in a namespace may do it too
@@ -62,6 +56,28 @@ func startChild(w *world, l processLimits, args []string) *child {
 			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 		}
 	}
+	return w.child(cmd)
+}
+
+// buildProgram builds what is released, which no test and no race detector is in,
+// and returns its path.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "sallyport")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return file
+}
+
+// child starts a gate, waits until it serves, and ends it with the test.
+func (w *world) child(cmd *exec.Cmd) *child {
+	w.t.Helper()
+	ours, theirs, err := os.Pipe()
+	must(w.t, err)
+	cmd.Stderr = theirs
 	must(w.t, cmd.Start())
 	theirs.Close()
 	c := &child{log: w.log, stderr: ours, process: cmd.Process, ended: make(chan struct{}), read: make(chan struct{})}
