@@ -7,7 +7,7 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz bench-floods demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench bench-floods demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
 		done; \
 	done
+
+bench: ## Sallyport beside other proxies, in figures; FLAGS='-scenarios one,rate' for some
+	go -C bench run ./compare $(FLAGS)
 
 bench-floods: ## what floods of bad tokens do to callers, in figures (25 minutes); FLAGS='-mode hybrid' for some
 	go -C bench run ./floods $(FLAGS)

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.49.0
 	sallyport v0.0.0-00010101000000-000000000000
 )
 

@@ -56,7 +56,7 @@ func (r row) measure(ctx context.Context, program string) (*result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	w, err := world.New(dir)
+	w, err := world.New(dir, "")
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@
 package world
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,8 +30,9 @@ type World struct {
 	token  string // the path of the gate's own token
 }
 
-// New makes a world that keeps its files in dir.
-func New(dir string) (*World, error) {
+// New makes a world that keeps its files in dir. The app is at a URL, or, where
+// that is "", in this process too.
+func New(dir, app string) (*World, error) {
 	w := &World{}
 	var err error
 	if w.Cluster, err = minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(0, 1)}); err != nil {
@@ -47,9 +50,11 @@ func New(dir string) (*World, error) {
 		w.Close()
 		return nil, err
 	}
-	if err := w.serveApp(); err != nil {
-		w.Close()
-		return nil, err
+	if w.appURL = app; app == "" {
+		if err := w.serveApp(); err != nil {
+			w.Close()
+			return nil, err
+		}
 	}
 	return w, nil
 }
@@ -122,4 +127,10 @@ func (w *World) Tokens(n int) ([]string, error) {
 		}
 	}
 	return tokens, nil
+}
+
+// PublicKey returns the key that callers' tokens are proven by, as PEM.
+func (w *World) PublicKey() ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(minicluster.SharedKeys(0, 1)[0].Public())
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), err
 }

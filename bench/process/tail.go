@@ -1,4 +1,4 @@
-package gate
+package process
 
 import (
 	"bytes"
@@ -16,20 +16,11 @@ type tail struct {
 	last []byte
 }
 
-// follow reads the log, and sends the line that says where the gate serves.
-func (t *tail) follow(r io.Reader, serving chan<- string) {
+func (t *tail) follow(r io.Reader) {
 	buffer := make([]byte, 64<<10) // what a pipe holds
 	for {
 		n, err := r.Read(buffer)
-		if n > 0 {
-			t.add(buffer[:n])
-			if serving != nil {
-				if line := t.line(`"msg":"serving"`); line != "" {
-					serving <- line
-					serving = nil
-				}
-			}
-		}
+		t.add(buffer[:n])
 		if err != nil {
 			return
 		}

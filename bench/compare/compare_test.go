@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A short run of the yardstick and of ours, with whatever load programs there are.
+func TestCompare(t *testing.T) {
+	var out strings.Builder
+	for _, o := range []options{
+		{scenarios: "one,rate", proxies: "bare,hybrid"},
+		{scenarios: "h2c", proxies: "hybrid"},
+	} {
+		o.rounds, o.duration = 1, time.Second
+		if err := run(t.Context(), o, &out); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("\n%s", &out)
+	// One and rate are there wherever we are.
+	if n := strings.Count(out.String(), "\nhybrid "); n < 2 {
+		t.Errorf("%d rows of ours, want at least 2", n)
+	}
+}
+
+// Ratios are to bare in the same round: a slow round is slow for all.
+func TestRatio(t *testing.T) {
+	cost := func(us ...int) (all []*sample) {
+		for _, n := range us {
+			all = append(all, &sample{Requests: 1000, Took: time.Second, CPU: time.Duration(n) * time.Millisecond})
+		}
+		return all
+	}
+	in := []contestant{{name: "nginx"}, {name: bareName}}
+	all := rows(&scenarios[0], in, [][]*sample{cost(50, 200, 60), cost(100, 400, 100)})
+	want := row{Scenario: "one", Proxy: "nginx", Rounds: 3, CPU: 60, Ratio: span{0.5, 0.5, 0.6}, Rate: 1000}
+	if all[0] != want {
+		t.Errorf("%+v, want %+v", all[0], want)
+	}
+	if one := (span{1, 1, 1}); all[1].Ratio != one {
+		t.Errorf("bare is %v of bare", all[1].Ratio)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for want, of := range map[float64][]float64{2: {3, 1, 2}, 2.5: {4, 1, 2, 3}, 7: {7}} {
+		if got := median(of); got != want {
+			t.Errorf("median of %v: %v, want %v", of, got, want)
+		}
+	}
+}
+
+func TestH2Sample(t *testing.T) {
+	for name, tc := range map[string]struct {
+		log  string
+		want sample // zero: an error
+	}{
+		"answers": {"1\t200\t10\n2\t204\t30\n3\t200\t20\n", sample{Requests: 3, Took: time.Second, P50: us(20), P99: us(30), P999: us(30)}},
+		"refused": {"1\t200\t10\n2\t401\t10\n3\t-1\t10\n", sample{Requests: 3, Errors: 2, Took: time.Second, P50: us(10), P99: us(10), P999: us(10)}},
+		"nothing": {"", sample{}},
+		"strange": {"1 2\n", sample{}},
+	} {
+		got, err := h2sample(strings.NewReader(tc.log), time.Second)
+		if tc.want.Requests == 0 {
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		} else if err != nil || *got != tc.want {
+			t.Errorf("%s: %+v %v, want %+v", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	for _, o := range []options{{scenarios: "two", proxies: "all"}, {scenarios: "one", proxies: "nobody", program: "x"}} {
+		if err := run(t.Context(), o, &strings.Builder{}); err == nil {
+			t.Errorf("%+v: accepted", o)
+		}
+	}
+}
