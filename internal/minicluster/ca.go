@@ -18,11 +18,11 @@ import (
 // certificateLife is longer than any demonstration stays up.
 const certificateLife = 30 * 24 * time.Hour
 
-// An authority is the cluster's CA and the certificate that it gave the API
-// server. It is never changed.
+// An authority is a CA. It is never changed.
 type authority struct {
-	pem    []byte
-	server tls.Certificate
+	pem  []byte
+	cert *x509.Certificate
+	key  crypto.Signer
 }
 
 func newAuthority() (*authority, error) {
@@ -36,26 +36,25 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("minicluster: CA: %w", err)
 	}
-	server, err := leaf(ca, key)
-	if err != nil {
-		return nil, fmt.Errorf("minicluster: certificate: %w", err)
-	}
-	return &authority{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root}), server}, nil
+	return &authority{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root}), ca, key}, nil
 }
 
 // leaf makes the API server's certificate, for the names under which pods know
 // it and for loopback.
-func leaf(ca *x509.Certificate, caKey crypto.Signer) (tls.Certificate, error) {
+func (a *authority) leaf() (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, err
+		return nil, fmt.Errorf("minicluster: certificate: %w", err)
 	}
 	t := template("kube-apiserver")
 	t.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	t.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	der, err := x509.CreateCertificate(rand.Reader, t, ca, key.Public(), caKey)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, key.Public(), a.key)
+	if err != nil {
+		return nil, fmt.Errorf("minicluster: certificate: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 func template(name string) *x509.Certificate {

@@ -13,24 +13,30 @@ import (
 	"time"
 )
 
-// A Server serves a cluster's API with TLS on loopback, at one address for its
-// whole life.
+// A Server serves with TLS on loopback, at one address for its whole life.
 type Server struct {
 	handler http.Handler
-	current atomic.Pointer[authority]
 	port    *Port
+	current atomic.Pointer[tls.Certificate]
 
-	mu  sync.Mutex
-	end func() // nil while stopped
+	mu       sync.Mutex
+	ca, next *authority
+	end      func() // nil while stopped
 }
 
-// Serve serves the cluster on a free port of 127.0.0.1 until [Server.Stop].
-func (c *Cluster) Serve() (*Server, error) {
+// Serve serves the cluster's API on a free port of 127.0.0.1 until [Server.Stop].
+func (c *Cluster) Serve() (*Server, error) { return Serve(c) }
+
+// Serve serves what the handler has, as the API server would.
+func Serve(h http.Handler) (*Server, error) {
 	port, err := ReservePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{handler: c, port: port}
+	s := &Server{handler: h, port: port}
+	if s.next, err = newAuthority(); err != nil {
+		return nil, err
+	}
 	if err := s.RotateCA(); err != nil {
 		return nil, err
 	}
@@ -87,19 +93,49 @@ func (s *Server) Stop() {
 func (s *Server) URL() string { return "https://" + s.port.Addr() }
 
 // CAPEM returns the CA that the server's certificate is from.
-func (s *Server) CAPEM() []byte { return s.current.Load().pem }
+func (s *Server) CAPEM() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ca.pem
+}
+
+// NextCAPEM returns the CA that the next RotateCA changes to: who is to trust the
+// server all the while has both before it.
+func (s *Server) NextCAPEM() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next.pem
+}
 
 // RotateCA replaces the CA, and the certificate in new connections. Those that
 // are open stay so: Stop and Start end them too.
 func (s *Server) RotateCA() error {
-	a, err := newAuthority()
+	after, err := newAuthority()
 	if err != nil {
 		return err
 	}
-	s.current.Store(a)
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ca, s.next = s.next, after
+	return s.renew()
+}
+
+// RotateCertificate replaces the certificate alone.
+func (s *Server) RotateCertificate() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.renew()
+}
+
+// renew takes a certificate from the CA. s.mu is held.
+func (s *Server) renew() error {
+	cert, err := s.ca.leaf()
+	if err == nil {
+		s.current.Store(cert)
+	}
+	return err
 }
 
 func (s *Server) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return &s.current.Load().server, nil
+	return s.current.Load(), nil
 }

@@ -28,9 +28,11 @@ func serve(t *testing.T, c *Cluster) *Server {
 }
 
 // client trusts the server's CA of now, and no other.
-func client(t *testing.T, s *Server) *http.Client {
+func client(t *testing.T, s *Server) *http.Client { return trusting(t, s.CAPEM()) }
+
+func trusting(t *testing.T, ca []byte) *http.Client {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(s.CAPEM())
+	pool.AppendCertsFromPEM(ca)
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
@@ -118,6 +120,30 @@ func TestRotateCA(t *testing.T) {
 	}
 	if code, err := get(t, t.Context(), client(t, s), c, s.URL()+keySet); code != 200 {
 		t.Errorf("new CA: %d %v", code, err)
+	}
+	// Who was told in time trusts the server all the while.
+	next := trusting(t, s.NextCAPEM())
+	if _, err := get(t, t.Context(), next, c, s.URL()+keySet); !errors.As(err, &unknown) {
+		t.Errorf("the next CA, too early: %v", err)
+	}
+	if err := s.RotateCA(); err != nil {
+		t.Fatal(err)
+	}
+	serials := map[string]bool{}
+	for range 2 {
+		resp, err := next.Get(s.URL())
+		if err != nil {
+			t.Fatalf("the next CA: %v", err)
+		}
+		resp.Body.Close()
+		serials[resp.TLS.PeerCertificates[0].SerialNumber.String()] = true
+		next.CloseIdleConnections()
+		if err := s.RotateCertificate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(serials) != 2 {
+		t.Error("RotateCertificate changed nothing")
 	}
 }
 
