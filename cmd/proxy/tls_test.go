@@ -18,9 +18,8 @@ import (
 	"time"
 )
 
-// writeCertificate writes a self-signed pair that names itself, by renaming as
-// certificate tools do.
-func writeCertificate(t *testing.T, dir, name string, notAfter time.Time) {
+// makeCertificate returns the files of a self-signed pair that names itself.
+func makeCertificate(t *testing.T, name string, notAfter time.Time) map[string]string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -31,10 +30,17 @@ func writeCertificate(t *testing.T, dir, name string, notAfter time.Time) {
 	must(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
-	for file, block := range map[string]*pem.Block{
-		"tls.crt": {Type: "CERTIFICATE", Bytes: der}, "tls.key": {Type: "PRIVATE KEY", Bytes: pkcs8},
-	} {
-		must(t, os.WriteFile(filepath.Join(dir, file+"~"), pem.EncodeToMemory(block), 0o600))
+	return map[string]string{
+		"tls.crt": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		"tls.key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})),
+	}
+}
+
+// writeCertificate writes one by renaming, as certificate tools do.
+func writeCertificate(t *testing.T, dir, name string, notAfter time.Time) {
+	t.Helper()
+	for file, content := range makeCertificate(t, name, notAfter) {
+		must(t, os.WriteFile(filepath.Join(dir, file+"~"), []byte(content), 0o600))
 		must(t, os.Rename(filepath.Join(dir, file+"~"), filepath.Join(dir, file)))
 	}
 }

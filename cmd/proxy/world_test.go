@@ -34,7 +34,8 @@ type world struct {
 	log     *logBuffer
 	dir     string // scratch
 	// stop ends the gate as SIGTERM does, and returns what run returned.
-	stop func() error
+	stop  func() error
+	ended chan struct{} // closed when it has
 }
 
 type handler struct{ http.Handler }
@@ -122,7 +123,8 @@ func (w *world) serve(dir string, args []string) {
 	must(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- w.gate.run(ctx) }()
+	w.ended = make(chan struct{})
+	go func() { defer close(w.ended); done <- w.gate.run(ctx) }()
 	w.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	w.t.Cleanup(func() { w.stop() })
 	w.eventually("started", func() bool { code, _ := w.admin("/startupz"); return code == http.StatusOK })
