@@ -50,6 +50,8 @@ type decider struct {
 	cluster *cluster
 	// keys is the cluster's key set, nil in mode tokenreview.
 	keys *oidc.KeySet
+	// both is how a cluster's token is decided about, nil in mode oidc.
+	both *authn.Both
 	runs []func(context.Context) error
 }
 
@@ -66,6 +68,9 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 	others, err := d.otherTokens(c, m, log)
 	if err != nil {
 		return nil, err
+	}
+	if c.LegacyTokens != config.RefuseTokens {
+		others[jwt.LegacyIssuer] = d.legacyTokens(c)
 	}
 	crowded := telemetry.NewTally(func(n int, _ string) {
 		log.Warn("too many tokens to be examined at once: some callers got 503", zap.Int("count", n))
@@ -113,7 +118,7 @@ func claimedIssuer(token string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return t.Claims.Issuer, t.Claims.Check()
+	return t.Claims.Issuer, nil
 }
 
 // clusterTokens returns who decides about the cluster's own tokens.
@@ -124,6 +129,7 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 		Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
 		APIAudiencesKnown: d.cluster.audiencesKnown,
 		Algorithms:        oidc.ClusterAlgorithms, Types: oidc.ClusterTypes, Identity: oidc.ServiceAccount,
+		Lives: lives(c),
 	}
 	both := &authn.Both{Mismatched: func(first, review authn.Identity) {
 		log.Error("the API server names another caller than the token does: a bug, or an attack on one of the two",
@@ -145,8 +151,22 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 		both.First, both.ServeVerified = verifier.Authenticate, c.WhenUnavailable == config.ServeVerified
 	}
 	reviewer, err := d.reviewer(c, m, log)
-	both.Review = reviewer
+	both.Review, d.both = reviewer, both
 	return both, err
+}
+
+// legacyTokens returns who decides about tokens kept in Secrets: the API server.
+// Nothing else can say yes to one, and --when-unavailable=serve-verified does not
+// count. Where there are keys a forged one costs it nothing.
+func (d *decider) legacyTokens(c *config.Config) authn.Authenticator {
+	rules := &oidc.Rules{
+		Legacy: true, Audiences: c.Audiences, Algorithms: oidc.ClusterAlgorithms, Types: oidc.ClusterTypes,
+	}
+	both := &authn.Both{First: rules.Claimed, Review: d.both.Review, Mismatched: d.both.Mismatched}
+	if d.keys != nil {
+		both.First = oidc.NewVerifier(rules, d.keys).Authenticate
+	}
+	return both
 }
 
 func (d *decider) reviewer(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (*tokenreview.Reviewer, error) {
@@ -188,10 +208,15 @@ func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.L
 			Issuers: oidc.NewNames(j.URL), Audiences: j.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
 			APIAudiencesKnown: d.cluster.audiencesKnown,
 			Algorithms:        jwt.Algorithms, Types: oidc.ProviderTypes, Identity: mappings.Identity,
+			Lives: lives(c),
 		}, keys)
 		d.runs = append(d.runs, keys.Run)
 	}
 	return others, nil
+}
+
+func lives(c *config.Config) oidc.Lives {
+	return oidc.Lives{RefuseStale: c.StaleTokens == config.RefuseTokens, Longest: c.MaxTokenLifetime}
 }
 
 func lifetimes(c *config.Config) oidc.Lifetimes {

@@ -153,6 +153,7 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 		Authenticator: g.decider, Target: transport.Target(), Transport: transport,
 		Routes: routes, ForwardAuthorization: c.ForwardAuthorization, ForwardOddPaths: c.ForwardOddPaths,
 		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers),
+		WarnStale: c.StaleTokens == config.WarnTokens, WarnLegacy: c.LegacyTokens == config.WarnTokens,
 		Streams: g.streams, InFlight: g.limits.requests, MaxHeaders: c.Limits.Headers,
 		Log: g.log, Observer: observer{g.metrics},
 	})

@@ -37,6 +37,27 @@ type Identity struct {
 	// Proof is the signing key that proved the token here, and nil where the
 	// API server alone vouches.
 	Proof *Proof
+	// Token is what the token says of its own life.
+	Token Token
+}
+
+// A Token is what a proven token says of its own life. A time that it does not
+// say is zero.
+type Token struct {
+	ID      string    // jti
+	Issued  time.Time // iat
+	Expires time.Time // exp, without leeway
+	// WarnAfter is when a token that the API server extended to a year should
+	// have been replaced: the claim kubernetes.io.warnafter.
+	WarnAfter time.Time
+	// Legacy is a service account token that is kept in a Secret: it has no end.
+	Legacy bool
+}
+
+// Stale reports whether the token should have been replaced by now, though it
+// has not expired.
+func (t *Token) Stale(now time.Time) bool {
+	return !t.WarnAfter.IsZero() && !now.Before(t.WarnAfter)
 }
 
 // Standing says who vouches for an [Identity], and so how long it may be

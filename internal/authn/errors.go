@@ -30,6 +30,9 @@ type Error struct {
 	// RetryAfter is when trying again makes sense; zero means that nothing is
 	// known. Only an outage has one.
 	RetryAfter time.Duration
+	// Subject is whose token was refused, where that was proven before the
+	// refusal; else "".
+	Subject string
 }
 
 // Error implements error.

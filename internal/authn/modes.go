@@ -75,6 +75,6 @@ func (b *Both) Authenticate(ctx context.Context, token string) (Identity, error)
 	if len(id.Audiences) == 0 {
 		return Identity{}, Refuse(Audience, "the API server vouches for none of the token's audiences")
 	}
-	id.Expires, id.Proof, id.Standing = first.Expires, first.Proof, Confirmed
+	id.Expires, id.Proof, id.Token, id.Standing = first.Expires, first.Proof, first.Token, Confirmed
 	return id, nil
 }

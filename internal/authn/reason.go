@@ -29,6 +29,8 @@ const (
 	NotYetValid Reason = "not_yet_valid"
 	UnknownKey  Reason = "unknown_key"
 	Signature   Reason = "signature"
+	Stale       Reason = "stale"
+	Lifetime    Reason = "lifetime"
 
 	// The API server refused the token, or named somebody else.
 	Revoked  Reason = "revoked"
@@ -56,7 +58,7 @@ const (
 var Reasons = []Reason{
 	OK, Public, Headers, Path, Body, Missing, Header,
 	TooLarge, Malformed, Algorithm, Type, Claims, Legacy, Issuer, Audience, APIAudience,
-	Expired, NotYetValid, UnknownKey, Signature, Revoked, Mismatch,
+	Expired, NotYetValid, UnknownKey, Signature, Stale, Lifetime, Revoked, Mismatch,
 	ReviewFailed, ReviewForbidden, KeysUnavailable, OwnToken, Overload,
 	UpstreamRefused, UpstreamTimeout, UpstreamBroken, ClientGone, Internal,
 }
@@ -85,6 +87,10 @@ func (r Reason) Description() string {
 		return "the token has expired"
 	case NotYetValid:
 		return "the token is not valid yet"
+	case Stale:
+		return "the token should have been replaced; read the token file again"
+	case Lifetime:
+		return "the token is good for longer than is accepted here"
 	default:
 		return "the token was not accepted"
 	}

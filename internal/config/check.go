@@ -10,6 +10,7 @@ func (l *loader) check() {
 	l.checkListeners()
 	l.checkUpstream()
 	l.checkModes()
+	l.checkLegacy()
 	l.checkIssuers()
 	l.checkPeers()
 	l.checkLimits()
@@ -109,6 +110,23 @@ func (l *loader) checkModes() {
 		l.warn(l.at("when-unavailable"), "while the API server is away, a token that was revoked is good until it expires")
 	case TokenReview:
 		l.fail(l.at("when-unavailable"), "in mode tokenreview nothing is verified here, so nothing could be served: write serve-confirmed or fail, or --mode hybrid")
+	}
+}
+
+// checkLegacy: such a token names no audience, and the API server takes it for one
+// with all of its own. Only it can tell whether the Secret is still there.
+func (l *loader) checkLegacy() {
+	c := l.config
+	if c.LegacyTokens == RefuseTokens || l.bad["legacy-tokens"] {
+		return
+	}
+	if c.Mode == OIDC {
+		l.fail(l.at("legacy-tokens"), "in mode oidc nobody asks the API server, and it alone knows whether a Secret's token still counts: write --mode hybrid, or refuse")
+	}
+	api := slices.Concat(c.APIAudiences, c.Issuers)
+	if !slices.ContainsFunc(c.Audiences, func(a string) bool { return slices.Contains(api, a) }) {
+		l.fail(l.at("legacy-tokens"), "a Secret's token is for the API server's audiences alone, and none of ours is known to be one: "+
+			"write one of them both as --audience and as --api-audience, or refuse")
 	}
 }
 

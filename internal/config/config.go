@@ -56,6 +56,12 @@ type Config struct {
 	Recheck         time.Duration
 	WhenUnavailable Policy
 	MaxStale        time.Duration
+	// StaleTokens and LegacyTokens say what becomes of tokens that should have
+	// been replaced, and of those that never end.
+	StaleTokens  TokenPolicy
+	LegacyTokens TokenPolicy
+	// MaxTokenLifetime is the longest from iat to exp; zero means any.
+	MaxTokenLifetime time.Duration
 	// FinishStreams lets requests under way finish when their credential ends.
 	FinishStreams bool
 
@@ -131,6 +137,17 @@ const (
 	ServeConfirmed Policy = "serve-confirmed" // tokens confirmed before go on, for MaxStale
 	Fail           Policy = "fail"            // nobody goes on
 	ServeVerified  Policy = "serve-verified"  // the local check is enough
+)
+
+// A TokenPolicy says what becomes of a token that is good, and yet should not be
+// in use any more.
+type TokenPolicy string
+
+// The policies.
+const (
+	AllowTokens  TokenPolicy = "allow"
+	WarnTokens   TokenPolicy = "warn" // its caller is let in, and told
+	RefuseTokens TokenPolicy = "refuse"
 )
 
 // A BypassCheck says what it means if the app can be reached past the gate.

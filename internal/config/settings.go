@@ -91,6 +91,17 @@ var callerSettings = []setting{
 	{flag: "max-stale", field: "maxStale", value: timeValue, def: "10m", group: groupCallers,
 		help: "the longest that serve-confirmed goes on; 0s to 24h",
 		set:  period(func(c *Config) *time.Duration { return &c.MaxStale }, 0, 24*time.Hour)},
+	{flag: "stale-tokens", field: "staleTokens", value: "WHAT", def: string(WarnTokens), group: groupCallers,
+		help: "the API server's tokens that were extended to a year and should have been replaced: allow, warn (a header tells the caller) or refuse",
+		set:  one(func(c *Config) *TokenPolicy { return &c.StaleTokens }, oneOf(AllowTokens, WarnTokens, RefuseTokens))},
+	{flag: "legacy-tokens", field: "legacyTokens", value: "WHAT", def: string(RefuseTokens), group: groupCallers,
+		help: "service account tokens kept in Secrets, which never end: refuse, warn or allow; the latter two need an API server's audience as --audience, and its word",
+		set:  one(func(c *Config) *TokenPolicy { return &c.LegacyTokens }, oneOf(AllowTokens, WarnTokens, RefuseTokens))},
+	// A year is the longest that an API server gives unless told otherwise, and a
+	// day far more than a token needs that is replaced by itself.
+	{flag: "max-token-lifetime", field: "maxTokenLifetime", value: timeValue, def: "24h", group: groupCallers,
+		help: "the longest from iat to exp, for an extended token to where it is stale; 0s (any) to 8760h",
+		set:  period(func(c *Config) *time.Duration { return &c.MaxTokenLifetime }, 0, 8760*time.Hour)},
 	{flag: "on-credential-end", field: "onCredentialEnd", value: "WHAT", def: "close", group: groupCallers,
 		help: "requests under way whose token is revoked, and streams whose token expires: close, or let them finish",
 		set:  one(func(c *Config) *bool { return &c.FinishStreams }, parseCredentialEnd)},

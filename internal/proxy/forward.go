@@ -45,6 +45,7 @@ func (p *proxy) begin(res *http.Response) error {
 	if !x.answer(res) {
 		return &failure{reason: authn.ClientGone, detail: "ended before the answer"} // fail knows why
 	}
+	p.warn.set(res.Header, &x.identity.Token)
 	x.code, x.answered = res.StatusCode, true
 	return nil
 }

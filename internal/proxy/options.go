@@ -36,6 +36,10 @@ type Options struct {
 	// Headers names what tells the app who is calling.
 	Headers HeaderNames
 
+	// WarnStale and WarnLegacy have the answer to a caller tell it that its token
+	// should have been replaced, or that it never ends.
+	WarnStale, WarnLegacy bool
+
 	// Streams end requests whose credential ends. Nil: each goes on to its own
 	// end.
 	Streams *Streams

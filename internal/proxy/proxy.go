@@ -25,6 +25,7 @@ type proxy struct {
 	identity      HeaderNames
 	claims        nameSet // whatever a caller could claim an identity with
 	trusted       []netip.Prefix
+	warn          warnings
 	streams       *Streams
 	inFlight      *inflight.Limiter
 	maxHeaders    int
@@ -48,6 +49,7 @@ func New(o Options) (http.Handler, error) {
 		identity:      names,
 		claims:        claimNames(names),
 		trusted:       o.TrustedPeers,
+		warn:          warnings{o.WarnStale, o.WarnLegacy},
 		streams:       o.Streams,
 		inFlight:      o.InFlight,
 		maxHeaders:    o.MaxHeaders,

@@ -136,7 +136,7 @@ func (s *Streams) judge(group []*exchange, id authn.Identity, err error) (revoke
 // sweep, and a token that was good and is not valid yet tells of a clock.
 func revokes(err error) bool {
 	switch authn.ReasonOf(err) {
-	case authn.Expired, authn.NotYetValid:
+	case authn.Expired, authn.Stale, authn.NotYetValid:
 		return false
 	}
 	return errors.Is(err, authn.ErrUnauthenticated)

@@ -38,6 +38,12 @@ type Rules struct {
 	Types      []string
 	// Identity says who the claims name.
 	Identity func(*jwt.Claims) (authn.Identity, error)
+	// Lives is what else is asked of a token's life.
+	Lives Lives
+	// Legacy makes these the rules for service account tokens that are kept in
+	// Secrets, and for no others. Such a token has no end and no audience, so
+	// only a form can be asked of it: the API server has to decide.
+	Legacy bool
 }
 
 // A Check is one step of examining a token. Serving and explaining run the same
@@ -60,6 +66,9 @@ type attempt struct {
 // checks returns the steps before a key is looked for, in order. They need
 // nobody's answer, unless Unknown asks for one.
 func (r *Rules) checks() []Check {
+	if r.Legacy {
+		return r.legacy()
+	}
 	return append([]Check{
 		{"shape", authn.Malformed, r.shape},
 		{"issuer", authn.Issuer, r.issuer},
@@ -82,7 +91,7 @@ func (r *Rules) rest() []Check {
 // never admits.
 func (r *Rules) Claimed(ctx context.Context, token string) (authn.Identity, error) {
 	a := &attempt{raw: token}
-	err := run(ctx, r.checks(), a)
+	err := run(ctx, append(r.checks(), r.lives()...), a)
 	return a.identity, err
 }
 
@@ -177,7 +186,8 @@ func (r *Rules) who(_ context.Context, a *attempt) error {
 		return err
 	}
 	id.Audiences = a.identity.Audiences
-	id.Expires = a.token.Claims.Expires.Add(r.Leeway)
+	id.Token = lifeOf(&a.token.Claims)
+	id.Expires = r.Lives.end(&id.Token).Add(r.Leeway)
 	a.identity = id
 	return nil
 }

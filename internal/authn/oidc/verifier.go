@@ -28,6 +28,8 @@ func NewVerifier(rules *Rules, keys *KeySet) *Verifier {
 		Check{"key", authn.UnknownKey, v.find},
 		Check{"signature", authn.Signature, v.signature},
 	)
+	// Last, as the operator wants to know whose tokens those are.
+	v.checks = append(v.checks, rules.lives()...)
 	return v
 }
 
