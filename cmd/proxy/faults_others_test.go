@@ -17,7 +17,7 @@ type revenant struct {
 	server  *http.Server
 }
 
-func newRevenant(t *testing.T, h http.Handler) *revenant {
+func newRevenant(t testing.TB, h http.Handler) *revenant {
 	t.Helper()
 	port, err := minicluster.ReservePort()
 	must(t, err)

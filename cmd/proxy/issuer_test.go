@@ -15,7 +15,7 @@ type provider struct {
 	*minicluster.Server
 }
 
-func newProvider(t *testing.T) provider {
+func newProvider(t testing.TB) provider {
 	t.Helper()
 	c, err := minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(2, 1)})
 	must(t, err)
@@ -49,7 +49,7 @@ func (p provider) trusting(cas []byte) []string {
 		`file:    groups: {claim: groups, prefix: "idp:"}`)
 }
 
-func (p provider) token(t *testing.T, change map[string]any) string {
+func (p provider) token(t testing.TB, change map[string]any) string {
 	t.Helper()
 	now := time.Now().Unix()
 	claims := map[string]any{

@@ -23,7 +23,7 @@ import (
 // A world is everything around a gate: a cluster on loopback, our own token in a
 // projected volume, an app, and the gate as `sallyport serve` wires it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	cluster *minicluster.Cluster
 	server  *minicluster.Server
 	kubelet *minicluster.Kubelet
@@ -45,7 +45,7 @@ const audience = "my-app"
 
 // start starts a world. The arguments are flags of serve, added to those that
 // say where everything is; a line of the configuration file begins with "file:".
-func start(t *testing.T, args ...string) *world {
+func start(t testing.TB, args ...string) *world {
 	t.Helper()
 	w := around(t)
 	w.serve(w.dir, args)
@@ -53,7 +53,7 @@ func start(t *testing.T, args ...string) *world {
 }
 
 // around starts a world without its gate.
-func around(t *testing.T) *world {
+func around(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, log: &logBuffer{}, dir: t.TempDir()}
 	var err error
@@ -222,7 +222,7 @@ func (w *world) metric(series string) string {
 	return ""
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
