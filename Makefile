@@ -33,8 +33,8 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-bench: ## Sallyport beside other proxies, in figures; FLAGS='-scenarios one,rate' for some
-	go -C bench run ./compare $(FLAGS)
+bench: ## Sallyport beside other proxies, in figures (an hour); FLAGS='-scenarios one,rate' for some, PEERS=name=path,... for more
+	go -C bench run ./compare -peers '$(PEERS)' $(FLAGS)
 
 bench-floods: ## what floods of bad tokens do to callers, in figures (25 minutes); FLAGS='-mode hybrid' for some
 	go -C bench run ./floods $(FLAGS)

@@ -10,8 +10,8 @@ import (
 func TestCompare(t *testing.T) {
 	var out strings.Builder
 	for _, o := range []options{
-		{scenarios: "one,rate", proxies: "bare,hybrid"},
-		{scenarios: "h2c", proxies: "hybrid"},
+		{steps: "one,rate", proxies: "bare,hybrid"},
+		{steps: "h2c", proxies: "hybrid"},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {
@@ -74,7 +74,7 @@ func TestH2Sample(t *testing.T) {
 }
 
 func TestUnknownNames(t *testing.T) {
-	for _, o := range []options{{scenarios: "two", proxies: "all"}, {scenarios: "one", proxies: "nobody", program: "x"}} {
+	for _, o := range []options{{steps: "two", proxies: "all"}, {steps: "one", proxies: "nobody", program: "x"}} {
 		if err := run(t.Context(), o, &strings.Builder{}); err == nil {
 			t.Errorf("%+v: accepted", o)
 		}

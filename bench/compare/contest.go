@@ -44,32 +44,58 @@ func median(values []float64) float64 {
 // contest runs one scenario: every contestant is started, and then all have their
 // turns, round after round, so that whatever else the machine does meets all of
 // them.
-func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) ([]row, error) {
+func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) error {
 	if why := b.cannot(s); why != "" {
 		fmt.Fprintf(out, "left out: %s\n", why)
-		return nil, nil
+		return nil
 	}
 	at, err := b.tools.open(ctx, s.tokens, b.duration)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer at.close()
 	var in []contestant
 	var running []*instance
 	for _, c := range b.contestants {
 		if c.without != nil && c.without(s) != "" {
-			fmt.Fprintf(out, "%s left out: %s\n", c.name, c.without(s))
+			fmt.Fprintf(out, "%s is left out: %s\n", c.name, c.without(s))
 			continue
 		}
 		i, err := c.start(ctx, at, s)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
+			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		in, running = append(in, c), append(running, i)
 	}
 	if err := prepare(ctx, at, s, in, running); err != nil {
-		return nil, err
+		return err
 	}
+	samples, err := b.turns(ctx, at, s, in, running)
+	if err != nil {
+		return err
+	}
+	all := rows(s, in, samples)
+	fmt.Fprintf(out, "%d rounds of %v\n", b.roundsOf(s), b.duration)
+	head(out)
+	for _, r := range all {
+		r.print(out)
+	}
+	b.results.Rows = append(b.results.Rows, all...)
+	return nil
+}
+
+// sideRounds are those of scenarios that no budget is read from.
+const sideRounds = 3
+
+func (b *bench) roundsOf(s *scenario) int {
+	if s.headline {
+		return b.rounds
+	}
+	return min(b.rounds, sideRounds)
+}
+
+// turns returns the samples of each contestant.
+func (b *bench) turns(ctx context.Context, at *site, s *scenario, in []contestant, running []*instance) ([][]*sample, error) {
 	samples := make([][]*sample, len(in))
 	for range b.roundsOf(s) {
 		for k, i := range running {
@@ -80,7 +106,15 @@ func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) ([]row,
 			samples[k] = append(samples[k], m)
 		}
 	}
-	return rows(s, in, samples), nil
+	for k, i := range running {
+		if at.profile == "" || i.admin == "" {
+			continue
+		}
+		if err := at.profiled(ctx, s, i, in[k].name+"-"+s.name); err != nil {
+			return nil, fmt.Errorf("profiling %s: %w", in[k].name, err)
+		}
+	}
+	return samples, nil
 }
 
 // prepare has every proxy know the tokens, all at a time, as it takes minutes where

@@ -120,9 +120,10 @@ func (at *site) launch(ctx context.Context, program string, args func(addr strin
 
 // tools are the programs that there are.
 type tools struct {
-	gate, bare, app, steady     string // built
-	nginx, haproxy, wrk, h2load string // "" where it is not installed
-	serve                       []string
+	gate, bare, app, steady     string   // built
+	nginx, haproxy, wrk, h2load string   // "" where it is not installed
+	serve                       []string // further flags of ours
+	profile                     string   // where its CPU profiles go, or ""
 }
 
 // find builds our own programs into dir and looks for the others.

@@ -4,47 +4,17 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
+	"sallyport/bench/load"
 	"sallyport/bench/world"
 )
-
-// varied returns the token, in which n characters from the at-th on are others
-// each time.
-func varied(token string, at, n int) func() func() []byte {
-	return func() func() []byte {
-		token := []byte(token)
-		rng := source()
-		return func() []byte {
-			scramble(rng, token[at:at+n])
-			return token
-		}
-	}
-}
-
-func source() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
-
-// scramble fills b with characters of base64url.
-func scramble(rng *rand.Rand, b []byte) {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for i := range b {
-		b[i] = alphabet[rng.Uint64()&63]
-	}
-}
-
-// inSignature varies the middle of the signature: the number that it is stays
-// below the key's modulus, so that verifying it takes as long as that of a good
-// one.
-func inSignature(token string) func() func() []byte {
-	return varied(token, strings.LastIndexByte(token, '.')+100, 40)
-}
 
 // forged are good tokens but for the signature, under the key that signs.
 func forged(w *world.World) (func() func() []byte, error) {
 	token, err := w.Cluster.Token(world.Caller())
-	return inSignature(token), err
+	return load.Forged(token), err
 }
 
 // unknownKey are good tokens but for the key id, which nobody ever published.
@@ -52,10 +22,10 @@ func unknownKey(w *world.World) (func() func() []byte, error) {
 	token, err := w.Cluster.Token(world.Caller())
 	_, rest, _ := strings.Cut(token, ".")
 	return func() func() []byte {
-		rng := source()
+		rng := load.Random()
 		id := make([]byte, 43) // as long as Kubernetes' own
 		return func() []byte {
-			scramble(rng, id)
+			load.Scramble(rng, id)
 			header := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"alg":"RS256","kid":"%s"}`, id))
 			return []byte(header + "." + rest)
 		}
@@ -68,14 +38,14 @@ func expired(w *world.World) (func() func() []byte, error) {
 	r := world.Caller()
 	r.TTL = -time.Hour
 	token, err := w.Cluster.Token(r)
-	return inSignature(token), err
+	return load.Forged(token), err
 }
 
 // random are, in turn, bytes that may stand in a header but in no token, and
 // what looks like a JWT until it is decoded.
 func random(*world.World) (func() func() []byte, error) {
 	return func() func() []byte {
-		rng := source()
+		rng := load.Random()
 		token := make([]byte, 1<<10)
 		odd := false
 		return func() []byte {
@@ -84,7 +54,7 @@ func random(*world.World) (func() func() []byte, error) {
 					token[i] = 0x80 | byte(rng.Uint64())
 				}
 			} else {
-				scramble(rng, token)
+				load.Scramble(rng, token)
 				token[100], token[700] = '.', '.'
 			}
 			return token
@@ -111,7 +81,7 @@ func large(w *world.World) (func() func() []byte, error) {
 			return nil, err
 		}
 		if len(t) > most {
-			return inSignature(token), nil
+			return load.Forged(token), nil
 		}
 		token = t
 	}

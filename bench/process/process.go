@@ -55,6 +55,12 @@ func (p *Process) Stop() {
 	}
 }
 
+// Signal sends a signal, to a process that has ended none.
+func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// PID is its number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

@@ -74,8 +74,8 @@ func (w *World) files(dir string) error {
 	w.config = filepath.Join(dir, "kubeconfig")
 	return os.WriteFile(w.config, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c",
 "clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority":%q}}],
-"contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u"}]}`,
-		w.server.URL(), filepath.Join(filepath.Dir(w.token), "ca.crt")), 0o600)
+"contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u","user":{"tokenFile":%q}}]}`,
+		w.server.URL(), w.CAFile(), w.token), 0o600)
 }
 
 // serveApp serves an app that takes next to no time of its own.
@@ -111,6 +111,16 @@ func (w *World) Flags() []string {
 		"--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--debug-listen=127.0.0.1:0", "--drain-delay=0s",
 	}
 }
+
+// APIServer is the API server's URL.
+func (w *World) APIServer() string { return w.server.URL() }
+
+// CAFile is the file with the API server's CA.
+func (w *World) CAFile() string { return filepath.Join(filepath.Dir(w.token), "ca.crt") }
+
+// Kubeconfig is the file that says where the API server is, with the gate's own
+// token.
+func (w *World) Kubeconfig() string { return w.config }
 
 // Caller is what a caller's pod asks the kubelet for.
 func Caller() minicluster.Request {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"sallyport/bench/gate"
+)
+
+// profiler is a file of package main that a gate is built with to be profiled. The
+// program itself cannot be: what it does not need it does not have.
+//
+//go:embed profiler.go.txt
+var profiler []byte
+
+// buildGate builds Sallyport as it is released, or so that it writes profiles.
+func buildGate(ctx context.Context, dir string, profiled bool) (string, error) {
+	if !profiled {
+		return gate.Build(ctx, dir)
+	}
+	root, err := root(ctx)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "profiler.go")
+	if err := os.WriteFile(file, profiler, 0o600); err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "cmd/proxy/profiler.go"): file}})
+	if err != nil {
+		return "", err
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		return "", err
+	}
+	return gate.Build(ctx, dir, "-overlay="+list)
+}
+
+// profileInto makes a folder for profiles, which gates are told of by their
+// environment.
+func (t *tools) profileInto(dir string) (err error) {
+	if t.profile, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(t.profile, 0o755); err != nil {
+		return err
+	}
+	return os.Setenv("SALLYPORT_PROFILE", t.profile)
+}
+
+// written is how long a profile may take to be written.
+const written = time.Second
+
+// profiled profiles an instance of ours under one more load, by itself, as that costs
+// too.
+func (at *site) profiled(ctx context.Context, s *scenario, i *instance, name string) error {
+	i.Signal(syscall.SIGUSR1)
+	_, err := at.load(ctx, s, i.addr, at.duration)
+	i.Signal(syscall.SIGUSR1)
+	time.Sleep(written)
+	return errors.Join(err, os.Rename(filepath.Join(at.profile, fmt.Sprintf("%d.pprof", i.PID())), filepath.Join(at.profile, name+".pprof")))
+}
