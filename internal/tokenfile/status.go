@@ -55,56 +55,26 @@ func (s *Source) Status() Status {
 	}
 	if now.token != nil {
 		c := &now.token.Claims
-		st.Issued, st.Expires, st.WarnAfter = c.IssuedAt, c.Expires, warnAfter(c)
+		st.Issued, st.Expires, st.WarnAfter = c.IssuedAt, c.Expires, c.WarnAfter()
 	}
 	return st
 }
-
-func warnAfter(c *jwt.Claims) time.Time {
-	if c.Kubernetes == nil {
-		return time.Time{}
-	}
-	return c.Kubernetes.WarnAfter
-}
-
-// end returns the earlier of exp and warnafter, or zero where there is neither.
-// warnafter is the lifetime that the kubelet asked for and renews by, where the
-// API server extended the token to a year.
-func end(c *jwt.Claims) time.Time {
-	exp, warn := c.Expires, warnAfter(c)
-	if exp.IsZero() || !warn.IsZero() && warn.Before(exp) {
-		return warn
-	}
-	return exp
-}
-
-const (
-	// The kubelet asks for a new token after 80 % of the lifetime, or after
-	// 24 h where that is sooner, which it is for lifetimes over 30 h
-	// (Kubernetes, pkg/kubelet/token/token_manager.go).
-	maxAge = 24 * time.Hour
-	// It jitters that by up to 10 s, and writes the file when it next looks at
-	// the pod: every 60 to 90 s (pkg/kubelet/pod_workers.go).
-	slack = 10*time.Second + 90*time.Second
-)
 
 // stateOf returns the state of token at now.
 func stateOf(token *jwt.Token, now time.Time) State {
 	if token == nil {
 		return Missing
 	}
-	issued, end := token.Claims.IssuedAt, end(&token.Claims)
+	end, renewal := token.Claims.End(), token.Claims.Renewal()
 	switch {
 	case end.IsZero():
 		return Fresh
 	case !now.Before(end):
 		return Expired
-	case issued.IsZero():
+	case renewal.IsZero():
 		// Its lifetime is not known. The kubelet's tokens all have an iat.
 		return Fresh
-	}
-	due := issued.Add(min(end.Sub(issued)/5*4, maxAge) + slack)
-	if now.After(due) {
+	case now.After(renewal.Add(jwt.RenewalSlack)):
 		return Late
 	}
 	return Fresh

@@ -33,9 +33,9 @@ func TestState(t *testing.T) {
 		{magic, 2990 * time.Second, Late},
 		{magic, 3607 * time.Second, Expired},
 		{c{0, 30 * day / 24, none}, day, Fresh},
-		{c{0, 30 * time.Hour, none}, day + slack + 1, Late},
-		{long, day + slack, Fresh},
-		{long, day + slack + 1, Late},
+		{c{0, 30 * time.Hour, none}, day + jwt.RenewalSlack + 1, Late},
+		{long, day + jwt.RenewalSlack, Fresh},
+		{long, day + jwt.RenewalSlack + 1, Late},
 		{long, 7 * day, Expired},
 		{c{0, 5 * time.Second, none}, 4 * time.Second, Fresh}, // a demo's token has no time to be late
 		{c{0, 5 * time.Second, none}, 5 * time.Second, Expired},

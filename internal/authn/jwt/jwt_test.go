@@ -289,3 +289,11 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Who reads a refusal learns that a name is there twice, and not which.
+func TestDuplicateIsNamed(t *testing.T) {
+	_, err := Decode(compact(goodHeader, `{"sub":"s3cr3t","sub":"b"}`))
+	if err == nil || !strings.Contains(err.Error(), "the claims has a name twice, near byte") || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("%v", err)
+	}
+}

@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -27,6 +28,9 @@ func parseObject(part string, b []byte, registered []string) (object, error) {
 	o := object{}
 	if err := o.read(d); err != nil {
 		// The decoder's text quotes the input; only the place is told.
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return nil, authn.Refuse(authn.Malformed, "the %s has a name twice, near byte %d", part, d.InputOffset())
+		}
 		return nil, authn.Refuse(authn.Malformed, "the %s is not valid JSON near byte %d", part, d.InputOffset())
 	}
 	for name := range o {

@@ -21,11 +21,7 @@ type Lives struct {
 
 // lifeOf returns what the claims say of the token's life.
 func lifeOf(c *jwt.Claims) authn.Token {
-	t := authn.Token{ID: c.ID, Issued: c.IssuedAt, Expires: c.Expires}
-	if c.Kubernetes != nil {
-		t.WarnAfter = c.Kubernetes.WarnAfter
-	}
-	return t
+	return authn.Token{ID: c.ID, Issued: c.IssuedAt, Expires: c.Expires, WarnAfter: c.WarnAfter()}
 }
 
 // end is when the token ends for us, before any leeway.
