@@ -17,10 +17,15 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // it ran, and something went wrong
 	exitUsage  = 2 // flags or file have to be written differently
+	// exitUndecided is of the commands that judge something: they could not.
+	exitUndecided = 3
 )
 
-// streams are where a command writes.
-type streams struct{ out, err io.Writer }
+// streams are what a command reads, and where it writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
 
 // A command is one word after sallyport.
 type command struct {
@@ -37,6 +42,19 @@ type usageError struct{ text string }
 func (e usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// errRefused and errUndecided are the judgement of a command that has printed
+// all there is to say: exit codes 1 and 3.
+var (
+	errRefused   = errors.New("refused")
+	errUndecided = errors.New("undecided")
+)
+
+// An undecidedError is what left a command without a judgement.
+type undecidedError struct{ error }
+
+// Unwrap gives the cause.
+func (e undecidedError) Unwrap() error { return e.error }
 
 // run finds the command that args begin with, runs it, and returns the exit
 // code. It is the only place that turns an error into one.
@@ -61,9 +79,14 @@ func run(ctx context.Context, table []command, args []string, s streams) int {
 func report(name string, err error, s streams) int {
 	var problems config.Errors
 	var usage usageError
+	var open undecidedError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errRefused):
+		return exitFailed
+	case errors.Is(err, errUndecided):
+		return exitUndecided
 	case errors.As(err, &problems):
 		fmt.Fprintf(s.err, "sallyport %s: %s\n", name, count(len(problems)))
 		for _, p := range problems {
@@ -75,6 +98,9 @@ func report(name string, err error, s streams) int {
 		return exitUsage
 	}
 	fmt.Fprintf(s.err, "sallyport %s: %v\n", name, err)
+	if errors.As(err, &open) {
+		return exitUndecided
+	}
 	return exitFailed
 }
 
@@ -99,20 +125,27 @@ func overview(table []command) string {
 // errHelp means that a command has shown its help.
 var errHelp = errors.New("help asked for")
 
-// parseFlags is for the small commands; serve has its own in config. intro is
-// what the help says before the flags.
+// parseFlags is for the small commands that take no argument; serve has its own
+// in config. intro is what the help says before the flags.
 func parseFlags(fs *pflag.FlagSet, args []string, intro string, out io.Writer) error {
+	names, err := parseArgs(fs, args, intro, out)
+	if err == nil && len(names) > 0 {
+		return usagef("%q is not a flag: write --help to see the flags", names[0])
+	}
+	return err
+}
+
+// parseArgs is parseFlags for a command with arguments, which it returns.
+func parseArgs(fs *pflag.FlagSet, args []string, intro string, out io.Writer) ([]string, error) {
 	fs.Usage = func() {}
 	fs.SetOutput(io.Discard)
 	err := fs.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		fmt.Fprintf(out, "%s\n\n%s", intro, fs.FlagUsages())
-		return errHelp
+		return nil, errHelp
 	case err != nil:
-		return usagef("%v: write --help to see the flags", err)
-	case fs.NArg() > 0:
-		return usagef("%q is not a flag: write --help to see the flags", fs.Arg(0))
+		return nil, usagef("%v: write --help to see the flags", err)
 	}
-	return nil
+	return fs.Args(), nil
 }

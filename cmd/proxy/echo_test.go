@@ -159,7 +159,7 @@ func TestEchoCommand(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "app")
 	code := make(chan int)
 	go func() {
-		code <- run(ctx, commands, []string{"echo", "--listen=unix://" + socket}, streams{io.Discard, io.Discard})
+		code <- run(ctx, commands, []string{"echo", "--listen=unix://" + socket}, streams{out: io.Discard, err: io.Discard})
 	}()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (conn net.Conn, err error) {
 		for range 500 { // it is up within 5 s, or never

@@ -13,9 +13,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Who asks a second time does not want to wait: then the signal ends us.
 	context.AfterFunc(ctx, stop)
-	out := streams{out: os.Stdout, err: os.Stderr}
+	out := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(run(ctx, commands, os.Args[1:], out))
 }
 
 // commands are in the order of the overview.
-var commands = []command{serveCommand(runGate), demoCommand, drainCommand, echoCommand, versionCommand}
+var commands = []command{serveCommand(runGate), inspectCommand, demoCommand, drainCommand, echoCommand, versionCommand}

@@ -35,6 +35,17 @@ func Discovered(issuer, discoveryURL string, client *http.Client) Source {
 	}
 }
 
+// Published fetches the keys at a URL. The client must carry no credential of
+// ours.
+func Published(keysURL string, client *http.Client) Source {
+	return func(ctx context.Context) (Document, error) {
+		if err := checkURL("address", keysURL); err != nil {
+			return Document{}, err
+		}
+		return fetchKeys(ctx, client, keysURL)
+	}
+}
+
 // clusterKeys is where an API server publishes its keys
 // (pkg/serviceaccount/openidmetadata.go).
 const clusterKeys = "/openid/v1/jwks"
