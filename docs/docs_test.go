@@ -2,6 +2,8 @@
 package docs
 
 import (
+	"flag"
+	"fmt"
 	"io/fs"
 	"net/http/httptest"
 	"os"
@@ -17,6 +19,8 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/telemetry"
 )
+
+var update = flag.Bool("update", false, "write the parts of pages that are made here")
 
 func read(t *testing.T, name string) string {
 	t.Helper()
@@ -73,57 +77,102 @@ func TestReasons(t *testing.T) {
 // scrape returns the metrics of a gate that has one of everything.
 func scrape() string {
 	m := telemetry.New(telemetry.Options{
-		OwnToken: func() (expires, loaded time.Time, rotations, errors uint64) {
-			return time.Now(), time.Now(), 0, 0
+		OwnToken: func() telemetry.TokenState { return telemetry.TokenState{Expires: time.Now(), Loaded: time.Now()} },
+		State: telemetry.State{
+			CacheEntries:   func() int { return 0 },
+			CacheEvictions: func() uint64 { return 0 },
+			LogDropped:     func() uint64 { return 0 },
+			Connections:    func() int { return 0 },
+			Streams:        func() int { return 0 },
+			Away:           func() time.Time { return time.Time{} },
+			CertificateEnd: time.Now,
 		},
-		CacheEntries:     func() int { return 0 },
-		LogDropped:       func() uint64 { return 0 },
-		Connections:      func() int { return 0 },
+		Keys:             func() []telemetry.Keys { return []telemetry.Keys{{Issuer: telemetry.ClusterIssuer, Fetched: time.Now()}} },
+		Callers:          func() []telemetry.Caller { return make([]telemetry.Caller, 1) },
 		ConnectionCauses: []string{"idle"},
 		RequestKinds:     []string{"public"},
 		Bypass:           func() (found, known bool) { return false, true },
 	})
-	m.Request(200, authn.OK)
-	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache)
+	m.Request(200, authn.OK, "")
+	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache, 0)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
 }
 
-func TestMetrics(t *testing.T) {
-	text := read(t, "metrics.md")
-	page := rows(t, text)
-	labels := map[string]map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^(sallyport_\w+)(?:\{(.*)\})? `).FindAllStringSubmatch(scrape(), -1) {
-		if labels[m[1]] == nil {
-			labels[m[1]] = map[string]bool{}
-		}
-		for _, l := range regexp.MustCompile(`(\w+)="([^"]*)"`).FindAllStringSubmatch(m[2], -1) {
-			labels[m[1]][l[1]] = true
-			if l[1] == "result" && l[2] != "other" && !strings.Contains(text, "`"+l[2]+"`") {
-				t.Errorf("%s: the result %s is not explained", m[1], l[2])
+// A metric is what a scrape says of one.
+type metric struct {
+	name, help, kind string
+	labels           []string
+}
+
+func metrics() (all []*metric) {
+	var m *metric
+	for line := range strings.Lines(scrape()) {
+		word := strings.SplitN(strings.TrimSpace(line), " ", 4)
+		switch {
+		case word[0] == "#" && word[1] == "HELP":
+			m = &metric{name: word[2], help: word[3]}
+			if strings.HasPrefix(m.name, "sallyport_") {
+				all = append(all, m)
+			}
+		case word[0] == "#":
+			m.kind = word[3]
+		default:
+			for _, l := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(word[0], -1) {
+				if l[1] != "le" && !slices.Contains(m.labels, l[1]) {
+					m.labels = append(m.labels, l[1])
+				}
 			}
 		}
 	}
-	for name := range labels {
-		row, ok := page[name]
-		if !ok {
-			t.Errorf("%s is not explained", name)
-			continue
+	return all
+}
+
+func metricsTable() string {
+	var b strings.Builder
+	b.WriteString("| metric | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, m := range metrics() {
+		labels := ""
+		if len(m.labels) > 0 {
+			labels = "`" + strings.Join(m.labels, "`, `") + "`"
 		}
-		written := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(strings.Split(row, "|")[0], -1)
-		if len(written) != len(labels[name]) {
-			t.Errorf("%s: the page has the labels %v, the program %v", name, written, labels[name])
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.name, m.kind, labels, m.help)
+	}
+	return b.String()
+}
+
+// TestMetrics holds the page's table against what a scrape says. -update writes it.
+func TestMetrics(t *testing.T) {
+	text := read(t, "metrics.md")
+	const head = "| metric | type |"
+	before, rest, ok := strings.Cut(text, head)
+	table, after, ok2 := strings.Cut(head+rest, "\n\n")
+	switch want := metricsTable(); {
+	case !ok || !ok2:
+		t.Fatal("metrics.md has no table")
+	case table+"\n" == want:
+	case *update:
+		if err := os.WriteFile("metrics.md", []byte(before+want+"\n"+after), 0o644); err != nil {
+			t.Fatal(err)
 		}
-		for _, w := range written {
-			if !labels[name][w[1]] {
-				t.Errorf("%s has no label %s", name, w[1])
-			}
+	default:
+		t.Errorf("the table is not what a scrape says: go test ./docs -run TestMetrics -update")
+	}
+	for _, m := range regexp.MustCompile(`result="([^"]*)"`).FindAllStringSubmatch(scrape(), -1) {
+		if m[1] != "other" && !strings.Contains(text, "`"+m[1]+"`") {
+			t.Errorf("the result %s is not explained", m[1])
 		}
 	}
 	// And the examples ask for what there is.
+	known := map[string]bool{}
+	for _, m := range metrics() {
+		for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
+			known[m.name+suffix] = true
+		}
+	}
 	for _, name := range regexp.MustCompile(`sallyport_\w*[a-z]\b`).FindAllString(text, -1) {
-		if labels[name] == nil {
+		if !known[name] {
 			t.Errorf("there is no metric %s", name)
 		}
 	}

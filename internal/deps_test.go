@@ -74,6 +74,7 @@ var rooms = []struct {
 	{"internal/authn/tokenreview", []string{"internal/authn"}, "two who must agree must not know each other: its word is worth something only if it is its own"},
 	{"internal/bypass", nil, "it dials addresses, and says who answered"},
 	{"internal/cache", []string{"internal/authn"}, "it decorates any Authenticator"},
+	{"internal/callers", []string{"internal/authn"}, "it counts who calls, whoever proved that"},
 	{"internal/certfile", []string{"internal/filewatch"}, "it follows files, whoever they are for"},
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
 	{"internal/connlimit", nil, "it counts connections, whatever is said on them"},

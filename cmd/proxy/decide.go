@@ -50,6 +50,10 @@ type decider struct {
 	cluster *cluster
 	// keys is the cluster's key set, nil in mode tokenreview.
 	keys *oidc.KeySet
+	// sets are all key sets, that one among them.
+	sets []*oidc.KeySet
+	// reviews asks the API server, nil in mode oidc.
+	reviews *tokenreview.Reviewer
 	// both is how a cluster's token is decided about, nil in mode oidc.
 	both *authn.Both
 	runs []func(context.Context) error
@@ -79,8 +83,8 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 		Claimed: claimedIssuer, Cluster: clusters, Others: others,
 	}, cache.Options{
 		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting, Examine: fairqueue.New(examining()),
-		Decided: func(r authn.Reason, err error, s cache.Source) {
-			m.Decision(resultOf(err), r, string(s))
+		Decided: func(r authn.Reason, err error, s cache.Source, took time.Duration) {
+			m.Decision(resultOf(err), r, string(s), took)
 			if r == authn.Overload {
 				crowded.Add("")
 			}
@@ -143,7 +147,7 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 		}
 	} else {
 		d.keys = oidc.NewKeySet(telemetry.ClusterIssuer, source.Keys, lifetimes(c), log, observeKeys(m, telemetry.ClusterIssuer))
-		d.runs = append(d.runs, d.keys.Run)
+		d.runs, d.sets = append(d.runs, d.keys.Run), append(d.sets, d.keys)
 		verifier := oidc.NewVerifier(rules, d.keys)
 		if c.Mode == config.OIDC {
 			return verifier, nil
@@ -151,7 +155,7 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 		both.First, both.ServeVerified = verifier.Authenticate, c.WhenUnavailable == config.ServeVerified
 	}
 	reviewer, err := d.reviewer(c, m, log)
-	both.Review, d.both = reviewer, both
+	both.Review, d.both, d.reviews = reviewer, both, reviewer
 	return both, err
 }
 
@@ -178,7 +182,7 @@ func (d *decider) reviewer(c *config.Config, m *telemetry.Metrics, log *zap.Logg
 	o := tokenreview.Options{
 		Host: d.cluster.host, Client: d.cluster.reviews, Audiences: c.Audiences,
 		New: unproven, Known: known, Rejected: d.cluster.rejected,
-		Observe: func(r tokenreview.Result) { m.Review(string(r)) }, Log: log,
+		Observe: func(r tokenreview.Result, took time.Duration) { m.Review(string(r), took) }, Log: log,
 	}
 	if d.cluster.token != nil {
 		o.OwnToken = d.cluster.token.Token
@@ -210,7 +214,7 @@ func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.L
 			Algorithms:        jwt.Algorithms, Types: oidc.ProviderTypes, Identity: mappings.Identity,
 			Lives: lives(c),
 		}, keys)
-		d.runs = append(d.runs, keys.Run)
+		d.runs, d.sets = append(d.runs, keys.Run), append(d.sets, keys)
 	}
 	return others, nil
 }

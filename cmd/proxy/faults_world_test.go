@@ -32,7 +32,7 @@ func (f fault) world(t *testing.T, args []string) *broken {
 	t.Helper()
 	b := &broken{world: around(t)}
 	b.issue = func() string { return b.token() }
-	b.keeps, b.comes = callers(t, false), callers(t, true)
+	b.keeps, b.comes = clientOf(t, false), clientOf(t, true)
 	if f.before != nil {
 		args = append(args, f.before(b)...)
 	}
@@ -66,8 +66,8 @@ func (b *broken) inProcess(args []string) {
 	b.data, b.admin, b.text = b.gate.data.addr(), b.gate.admin.addr(), b.log.String
 }
 
-// callers is one caller's client. Its connections are its own.
-func callers(t *testing.T, fresh bool) *http.Client {
+// clientOf is one caller's client. Its connections are its own.
+func clientOf(t *testing.T, fresh bool) *http.Client {
 	tr := &http.Transport{DisableKeepAlives: fresh}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
@@ -130,6 +130,7 @@ func (b *broken) count(series string) (sum float64) {
 	if b.idp.Cluster != nil { // its address is another in each run
 		series = strings.Replace(series, `issuer="URL"`, `issuer="`+b.idp.URL()+`"`, 1)
 	}
+	series = strings.TrimSuffix(series, "}") // further labels may follow
 	_, text := b.probe("/metrics")
 	for line := range strings.Lines(text) {
 		if i := strings.LastIndexByte(line, ' '); strings.HasPrefix(line, series) && i > 0 {

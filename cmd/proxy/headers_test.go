@@ -59,7 +59,7 @@ func TestHeaderLimits(t *testing.T) {
 	if got := w.rawHTTP2(names, values); got != 0 {
 		t.Errorf("HTTP/2, far too much: %d, want the end of the connection", got)
 	}
-	if got := w.metric(`sallyport_requests_total{code="431",reason="headers"}`); got != "2" {
+	if got := w.metric(`sallyport_requests_total{code="431",reason="headers",route="default"}`); got != "2" {
 		t.Errorf("%s requests have the reason headers, want 2", got)
 	}
 }

@@ -128,7 +128,7 @@ func TestRequestsUnderWay(t *testing.T) {
 			t.Errorf("%s refused %s, want %s", kind, got, n)
 		}
 	}
-	if got := w.metric(`sallyport_requests_total{code="503",reason="overload"}`); got != "3" {
+	if got := w.metric(`sallyport_requests_total{code="503",reason="overload",route="default"}`); got != "3" {
 		t.Errorf("%s requests have the reason overload, want 3", got)
 	}
 	release()

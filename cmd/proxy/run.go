@@ -14,12 +14,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sallyport/internal/bypass"
+	"sallyport/internal/callers"
 	"sallyport/internal/certfile"
 	"sallyport/internal/config"
-	"sallyport/internal/connlimit"
 	"sallyport/internal/filewatch"
 	"sallyport/internal/health"
-	"sallyport/internal/inflight"
 	"sallyport/internal/proxy"
 	"sallyport/internal/telemetry"
 )
@@ -34,6 +33,7 @@ type gate struct {
 	health  *health.Health
 	drain   *draining
 	limits  *limits
+	callers *callers.Callers
 
 	decider *decider
 	cluster *cluster
@@ -60,6 +60,7 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 		return nil, err
 	}
 	g.limits = newLimits(c.Limits, g.log)
+	g.callers = callers.New(max(c.CallerMetrics, shownCallers))
 	g.metrics = telemetry.New(g.telemetry(w))
 	g.limits.metrics = g.metrics
 	if g.decider, err = newDecider(c, g.cluster, g.limits.examine, g.metrics, g.log); err != nil {
@@ -86,37 +87,6 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	}
 	g.watchBypass()
 	return g, nil
-}
-
-// telemetry says what the metrics show. What is made later is asked for later.
-func (g *gate) telemetry(log io.Writer) telemetry.Options {
-	v, _ := build()
-	o := telemetry.Options{Version: v, CacheEntries: func() int { return g.decider.Len() }, RequestKinds: inflight.Kinds[:]}
-	if q, ok := log.(*telemetry.Queue); ok {
-		o.LogDropped = q.Dropped
-	}
-	o.Connections = g.limits.data.Open
-	for _, c := range connlimit.Causes {
-		o.ConnectionCauses = append(o.ConnectionCauses, string(c))
-	}
-	for _, j := range g.config.JWT {
-		o.Issuers = append(o.Issuers, j.URL)
-	}
-	if token := g.cluster.token; token != nil {
-		o.OwnToken = func() (expires, loaded time.Time, rotations, errors uint64) {
-			s := token.Status()
-			return s.Expires, s.Loaded, s.Rotations, s.ReadErrors
-		}
-	}
-	if c := g.config; c.BypassCheck != config.BypassOff {
-		o.Bypass = func() (found, known bool) {
-			if g.bypass == nil {
-				return false, false
-			}
-			return g.bypass.State()
-		}
-	}
-	return o
 }
 
 // handler is the data listener's.
@@ -155,24 +125,12 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers),
 		WarnStale: c.StaleTokens == config.WarnTokens, WarnLegacy: c.LegacyTokens == config.WarnTokens,
 		Streams: g.streams, InFlight: g.limits.requests, MaxHeaders: c.Limits.Headers,
-		Log: g.log, Observer: observer{g.metrics},
+		Log: g.log, Observer: observer{g.metrics, g.callers},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return g.drain.handler(h), nil
-}
-
-// observer counts requests.
-type observer struct{ *telemetry.Metrics }
-
-// InFlight implements [proxy.Observer].
-func (o observer) InFlight(delta int) {
-	if delta > 0 {
-		o.RequestStarted()
-	} else {
-		o.RequestEnded()
-	}
 }
 
 // bind opens the three listeners.

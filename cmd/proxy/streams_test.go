@@ -256,8 +256,8 @@ func revoked(t *testing.T, mode string) (finish func()) {
 			t.Errorf("%d reviews in %v, want %d at most", n, last.Sub(begun), most)
 		}
 		w.eventually("counted", func() bool { return w.metric(`sallyport_streams_ended_total{reason="revoked"}`) == "55" })
-		if !strings.Contains(w.log.String(), `"lived":`) {
-			t.Errorf("the log does not say how long they lived:\n%s", w.log.tail())
+		if !strings.Contains(w.log.String(), `"took":"`) {
+			t.Errorf("the log does not say how long they took:\n%s", w.log.tail())
 		}
 		w.noTokenIn(w.log.String())
 	}

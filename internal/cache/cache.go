@@ -77,8 +77,9 @@ type Options struct {
 	// same time; those who wait for somebody else's answer do not count. Nil
 	// bounds nothing. It is told the caller's address.
 	Examine Limiter
-	// Decided is told of each decision; it may be nil. It must be fast.
-	Decided func(reason authn.Reason, err error, source Source)
+	// Decided is told of each decision, and of one that was not remembered how
+	// long it took; it may be nil. It must be fast.
+	Decided func(reason authn.Reason, err error, source Source, took time.Duration)
 }
 
 // A Cache is a decorator of the Authenticator that decides.
@@ -108,7 +109,7 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 		o.Enter = func(netip.Addr) (func(), bool) { return func() {}, true }
 	}
 	if o.Decided == nil {
-		o.Decided = func(authn.Reason, error, Source) {}
+		o.Decided = func(authn.Reason, error, Source, time.Duration) {}
 	}
 	return &Cache{
 		next: next, o: o,
@@ -122,15 +123,25 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 // Len is the number of proven tokens that are remembered.
 func (c *Cache) Len() int { return c.proven.len() }
 
+// Evictions is how many proven tokens were forgotten for want of room. Whoever
+// presents one of them again waits as if it were new.
+func (c *Cache) Evictions() uint64 { return c.proven.evicted.Load() }
+
 // Authenticate implements [authn.Authenticator]. It takes at most 8 s.
 func (c *Cache) Authenticate(ctx context.Context, token string) (authn.Identity, error) {
+	begun := time.Now()
 	id, source, err := c.decide(ctx, token)
-	switch {
-	case err == nil:
-		c.o.Decided(authn.OK, nil, source)
-	case ctx.Err() == nil:
-		c.o.Decided(authn.ReasonOf(err), err, source)
+	if err != nil && ctx.Err() != nil {
+		return id, err
 	}
+	reason, took := authn.OK, time.Duration(0)
+	if err != nil {
+		reason = authn.ReasonOf(err)
+	}
+	if source != FromCache {
+		took = time.Since(begun)
+	}
+	c.o.Decided(reason, err, source, took)
 	return id, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -39,9 +40,10 @@ func (h *hasher) key(token string) key {
 type proven struct {
 	max int
 
-	mu    sync.Mutex
-	lru   *lru.Cache[key, *entry]
-	bytes int
+	mu      sync.Mutex
+	lru     *lru.Cache[key, *entry]
+	bytes   int
+	evicted atomic.Uint64 // for want of room
 }
 
 func newProven(entries, bytes int) *proven {
@@ -59,10 +61,13 @@ func (p *proven) add(k key, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lru.Remove(k) // so that the old one's bytes are taken off
-	p.lru.Add(k, e)
+	if p.lru.Add(k, e) {
+		p.evicted.Add(1)
+	}
 	p.bytes += e.bytes()
 	for p.bytes > p.max && p.lru.Len() > 1 {
 		p.lru.RemoveOldest()
+		p.evicted.Add(1)
 	}
 }
 

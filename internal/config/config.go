@@ -83,6 +83,9 @@ type Config struct {
 	DrainDelay    time.Duration
 	ShutdownGrace time.Duration
 
+	// CallerMetrics is how many callers have metrics of their own; zero means none.
+	CallerMetrics int
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // json or console
 

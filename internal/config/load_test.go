@@ -114,6 +114,8 @@ func TestFlags(t *testing.T) {
 		{"--max-token-lifetime=0s", ""},
 		{"--max-token-lifetime=9000h", "--max-token-lifetime: 9000h is out of bounds: write 0s to 8760h"},
 		{"--legacy-tokens=refuse", ""},
+		{"--caller-metrics=10000", ""},
+		{"--caller-metrics=10001", "--caller-metrics: 10001 is out of bounds"},
 		{"--legacy-tokens=warn", "--legacy-tokens: a Secret's token is for the API server's audiences alone"},
 		{"--legacy-tokens=never", `--legacy-tokens: "never" is not known`},
 		{"--on-credential-end=close", ""},

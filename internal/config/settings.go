@@ -164,6 +164,11 @@ var lifeSettings = []setting{
 	{flag: "shutdown-grace", field: "shutdownGrace", value: timeValue, def: "25s", group: groupLife,
 		help: "then the longest wait for requests in flight; 0s to 1h",
 		set:  period(func(c *Config) *time.Duration { return &c.ShutdownGrace }, 0, time.Hour)},
+	// Each has six series of its own, in every gate: ten thousand are what a scrape
+	// of a few MB can carry.
+	{flag: "caller-metrics", field: "callerMetrics", value: "N", def: "0", group: groupLife,
+		help: "how many callers have metrics of their own; the others share one; 0 to 10000",
+		set:  one(func(c *Config) *int { return &c.CallerMetrics }, number(0, 10000))},
 	{flag: "log-level", field: "logLevel", value: "LEVEL", def: "info", group: groupLife,
 		help: "debug, info, warn or error",
 		set:  one(func(c *Config) *string { return &c.LogLevel }, oneOf("debug", "info", "warn", "error"))},

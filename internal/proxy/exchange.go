@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"sallyport/internal/authn"
 	"sallyport/internal/inflight"
@@ -20,11 +19,15 @@ import (
 // goroutine of the handler, but for the flight.
 type exchange struct {
 	in       *http.Request // as the server made it: trailers appear in no copy
+	begun    time.Time
+	decided  time.Duration // from begun until somebody had decided about its token; 0: nobody
 	peer     netip.Addr    // the socket's other end; zero on a unix socket
 	target   target
 	loose    string // see loosePath
 	route    *Route
 	identity authn.Identity // zero on a public route
+	refused  bool           // its token was, by whoever decides
+	whose    string         // the token that was refused, where that was proven
 	body     *requestBody   // nil where nothing is forwarded or there is none
 	place    inflight.Place
 
@@ -81,9 +84,10 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	}
 	x.place.Leave()
 	x.dropBody(w)
-	p.record(x)
+	took := time.Since(x.begun)
+	p.requests.add(x, took)
 	p.observer.InFlight(-1)
-	p.observer.Request(x.code, x.reason)
+	p.observer.Request(x.done(took))
 	if x.abort {
 		panic(http.ErrAbortHandler)
 	}
@@ -129,66 +133,4 @@ func describePanic(v any) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("a value of type %T", v)
-}
-
-// record writes the line of one request. It never holds the query, where some
-// callers keep secrets.
-func (p *proxy) record(x *exchange) {
-	ce := p.log.Check(levelOf(x), "request")
-	if ce == nil {
-		return
-	}
-	fields := make([]zap.Field, 0, 8)
-	fields = append(fields,
-		zap.Int("code", x.code),
-		zap.String("reason", string(x.reason)),
-		zap.String("method", shorten(x.in.Method)),
-		zap.String("path", shorten(x.target.path)))
-	if x.peer.IsValid() { // a unix socket's other end has no address
-		fields = append(fields, zap.Stringer("peer", x.peer))
-	}
-	if x.identity.Subject != "" {
-		fields = append(fields, zap.String("subject", x.identity.Subject))
-	}
-	if x.detail != "" {
-		fields = append(fields, zap.String("detail", shorten(x.detail)))
-	}
-	if x.ended != nil {
-		fields = append(fields, zap.Duration("lived", time.Since(x.flight.begun).Round(time.Millisecond)))
-	}
-	ce.Write(fields...)
-}
-
-func levelOf(x *exchange) zapcore.Level {
-	if x.ended != nil {
-		return zap.InfoLevel
-	}
-	switch x.reason {
-	case authn.OK, authn.Public, authn.ClientGone:
-		return zap.DebugLevel
-	case authn.Overload:
-		// There may be ten thousand a second. Whoever has the limit says, now and
-		// then, how many there were.
-		return zap.DebugLevel
-	case authn.Internal:
-		return zap.ErrorLevel
-	}
-	if x.code >= 500 || x.answered {
-		return zap.WarnLevel // an outage, or an app that broke off
-	}
-	return zap.InfoLevel
-}
-
-// maxLogged is enough to tell requests apart. A path may be as long as all
-// headers together.
-const maxLogged = 256
-
-// shorten makes what a caller wrote fit for our log: some send their token as a
-// path, and anything may be a method.
-func shorten(s string) string {
-	s = authn.Redact(s)
-	if len(s) > maxLogged {
-		return s[:maxLogged] + "..."
-	}
-	return s
 }

@@ -35,6 +35,10 @@ func (p *proxy) fail(w http.ResponseWriter, x *exchange, err error) {
 	}
 	code := 0
 	code, x.reason, x.detail = verdict(err)
+	var refusal *authn.Error
+	if errors.As(err, &refusal) && refusal.Kind == authn.ErrUnauthenticated {
+		x.refused, x.whose = true, refusal.Subject
+	}
 	if x.answered {
 		x.abort = true
 		return

@@ -345,8 +345,8 @@ func TestLog(t *testing.T) {
 		reason  string
 		subject any
 	}{
-		{get("/a?" + secret), zapcore.DebugLevel, "/a", "ok", alice.Subject},
-		{get("/public?"+secret, "-"), zapcore.DebugLevel, "/public", "public", nil},
+		{get("/a?" + secret), zapcore.InfoLevel, "/a", "ok", alice.Subject},
+		{get("/public?"+secret, "-"), zapcore.InfoLevel, "/public", "public", nil},
 		{get("/a", "Authorization: Bearer "+secret+"x"), zapcore.InfoLevel, "/a", "signature", nil},
 		{get("/a/../b"), zapcore.InfoLevel, "/a/../b", "path", nil},
 		{get(long, "-"), zapcore.InfoLevel, long[:maxLogged] + "...", "missing", nil},

@@ -48,7 +48,7 @@ func (s *Streams) enter(w http.ResponseWriter, r *http.Request, x *exchange, tok
 	}
 	f := &x.flight
 	ctx, cancel := context.WithCancel(r.Context())
-	f.streams, f.cancel, f.w, f.token, f.begun = s, cancel, w, token, time.Now()
+	f.streams, f.cancel, f.w, f.token, f.begun = s, cancel, w, token, x.begun
 	f.due = f.begun.Add(s.every)
 	f.confirmed = x.identity.Standing == authn.Confirmed
 	s.mu.Lock()
@@ -76,6 +76,9 @@ func (x *exchange) leave() *ending {
 	f.cancel()
 	f.mu.Lock()
 	f.left, f.w = true, nil
+	if f.kind > plain {
+		s.open.Add(-1)
+	}
 	if f.socket != nil {
 		close(f.socket.gone)
 	}

@@ -45,7 +45,9 @@ func (x *exchange) answer(res *http.Response) (ok bool) {
 	if f.ending.Load() != nil {
 		return false
 	}
-	f.kind = kindOf(x.in, res)
+	if f.kind = kindOf(x.in, res); f.kind > plain {
+		f.streams.open.Add(1)
+	}
 	if f.kind == grpcBody {
 		f.messages = &messages{ReadCloser: res.Body, f: f, res: res, frames: frames{need: grpcHead}}
 		res.Body = f.messages

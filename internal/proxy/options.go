@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -48,8 +49,9 @@ type Options struct {
 	// MaxHeaders is how many lines a request's header may have; zero means any.
 	MaxHeaders int
 
-	// Log gets a debug line for a request let through and an info line for a
-	// refusal. Default none.
+	// Log gets a line for each refusal and outage, within bounds, and for some of
+	// the requests let through; at level debug, one for each request. Default
+	// none.
 	Log *zap.Logger
 	// Observer counts. Default none.
 	Observer Observer
@@ -61,12 +63,33 @@ type Observer interface {
 	// InFlight is called with 1 when a request comes and with -1 when it is
 	// over, which for a WebSocket is when it closes.
 	InFlight(delta int)
-	// Request is called when a request is over. The code is the status that
-	// the caller saw, or 499 where the caller left before there was one.
-	Request(code int, reason authn.Reason)
+	// Request is called when a request is over.
+	Request(Done)
+}
+
+// A Done is a request that is over.
+type Done struct {
+	// Route is the path of the route that was in charge, as it was configured,
+	// and "" where none matched.
+	Route string
+	// Code is the status that the caller saw, or 499 where the caller left before
+	// there was one.
+	Code   int
+	Reason authn.Reason
+	// Took is from the end of the request's header to the end of the answer.
+	Took time.Duration
+	// Stream is an answer that ends with its credential, and so says nothing by
+	// how long it took.
+	Stream bool
+	// Refused is a token that was examined and refused.
+	Refused bool
+	// Subject is who called, or whose token was refused: "" where that was not
+	// proven. Token is its token, where it was let in.
+	Subject string
+	Token   authn.Token
 }
 
 type nobody struct{}
 
-func (nobody) InFlight(int)              {}
-func (nobody) Request(int, authn.Reason) {}
+func (nobody) InFlight(int) {}
+func (nobody) Request(Done) {}

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"github.com/gorilla/mux"
 	"go.uber.org/zap"
@@ -30,6 +31,7 @@ type proxy struct {
 	inFlight      *inflight.Limiter
 	maxHeaders    int
 	log           *zap.Logger
+	requests      *requestLog
 	observer      Observer
 }
 
@@ -62,6 +64,7 @@ func New(o Options) (http.Handler, error) {
 	if p.observer == nil {
 		p.observer = nobody{}
 	}
+	p.requests = newRequestLog(p.log)
 	fallback := p.gate(&Route{ForwardAuthorization: o.ForwardAuthorization})
 	if o.ForwardOddPaths {
 		p.odd = fallback
@@ -76,7 +79,7 @@ func New(o Options) (http.Handler, error) {
 // ServeHTTP implements http.Handler. It panics with http.ErrAbortHandler where
 // the caller must see a cut and not an end.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{in: r, peer: peerOf(r), code: http.StatusOK}
+	x := &exchange{in: r, peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
 	p.observer.InFlight(1)
 	defer p.finish(w, x)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
@@ -145,6 +148,7 @@ func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	}
 	ctx := authn.WithCaller(r.Context(), authn.Caller{Addr: x.peer})
 	id, err := p.authenticator.Authenticate(ctx, token)
+	x.decided = time.Since(x.begun)
 	if err != nil {
 		return "", err
 	}

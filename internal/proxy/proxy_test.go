@@ -159,6 +159,7 @@ type outcome struct {
 type counter struct {
 	mu       sync.Mutex
 	outcomes []outcome
+	done     []Done
 	inFlight int
 }
 
@@ -175,10 +176,11 @@ func (c *counter) now() int {
 	return c.inFlight
 }
 
-func (c *counter) Request(code int, reason authn.Reason) {
+func (c *counter) Request(d Done) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.outcomes = append(c.outcomes, outcome{code, reason})
+	c.outcomes = append(c.outcomes, outcome{d.Code, d.Reason})
+	c.done = append(c.done, d)
 }
 
 func (c *counter) wait(t *testing.T, count int) outcome {

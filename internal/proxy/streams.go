@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -63,6 +64,8 @@ type Streams struct {
 	// again and nobody has to wait.
 	every, tick, second, patience time.Duration
 
+	open atomic.Int64 // see Open
+
 	mu             sync.Mutex
 	oldest, newest *exchange
 	// queue are the looks to come: requests with one and the same token.
@@ -84,6 +87,10 @@ func NewStreams(o StreamOptions) (*Streams, error) {
 	every := max(o.Recheck/10, sweepEvery)
 	return &Streams{o: o, every: every, tick: sweepEvery, second: secondLook, patience: patience}, nil
 }
+
+// Open is how many answers are under way that end with their credential: upgraded
+// connections, event streams and gRPC.
+func (s *Streams) Open() int { return int(s.open.Load()) }
 
 // Run sweeps until ctx ends.
 func (s *Streams) Run(ctx context.Context) error {

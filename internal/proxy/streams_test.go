@@ -285,7 +285,7 @@ func testStreamEnd(t *testing.T, version, path, how, want string) {
 		}
 		lines := r.logs.FilterMessage("request").All()
 		m := lines[0].ContextMap()
-		if len(lines) != 1 || lines[0].Level.String() != "info" || m["subject"] != alice.Subject || m["path"] == nil || m["lived"] == nil {
+		if len(lines) != 1 || lines[0].Level.String() != "info" || m["subject"] != alice.Subject || m["path"] == nil || m["took"] == nil {
 			t.Errorf("%s: log: %v %v", name, lines, m)
 		}
 	}

@@ -79,7 +79,7 @@ func TestLooksAreByToken(t *testing.T) {
 	s.workers = maxLooks // so that none is started
 	now := time.Now()
 	for i := range 1000 {
-		x := &exchange{in: &http.Request{Header: http.Header{}}, identity: authn.Identity{Expires: now.Add(time.Hour)}}
+		x := &exchange{begun: now, in: &http.Request{Header: http.Header{}}, identity: authn.Identity{Expires: now.Add(time.Hour)}}
 		s.enter(nil, &http.Request{}, x, fmt.Sprint("t", i%2))
 	}
 	for _, tc := range []struct {

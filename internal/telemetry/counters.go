@@ -58,14 +58,18 @@ func (c *counters[K]) add(k K) prometheus.Counter {
 type requestKey struct {
 	code   int
 	reason authn.Reason
+	route  string
 }
 
-func newRequests() *counters[requestKey] {
+func newRequests(configured []string) *counters[requestKey] {
+	routes := closedList(append([]string{DefaultRoute}, configured...)...)
 	return newCounters("sallyport_requests_total",
-		"Requests by the status they were answered with, and why they were let through or not.",
-		[]string{"code", "reason"},
-		func(k requestKey) requestKey { return requestKey{status(k.code), reasons.one(k.reason)} },
-		func(k requestKey) []string { return []string{statusLabel(k.code), string(k.reason)} },
+		"Requests by the status they were answered with, why they were let through or not, and their route.",
+		[]string{"code", "reason", "route"},
+		func(k requestKey) requestKey {
+			return requestKey{status(k.code), reasons.one(k.reason), routes.one(k.route)}
+		},
+		func(k requestKey) []string { return []string{statusLabel(k.code), string(k.reason), k.route} },
 	)
 }
 

@@ -52,6 +52,9 @@ const (
 // learnt, and a label must not be.
 const ClusterIssuer = "cluster"
 
+// DefaultRoute stands for the paths that no configured route matches.
+const DefaultRoute = "default"
+
 // other is what is in none of the lists.
 const other = "other"
 

@@ -3,8 +3,6 @@ package telemetry
 import (
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 func newClosed(causes []string) *counters[string] {
@@ -25,13 +23,6 @@ func newListed(name, help, label string, values []string) *counters[string] {
 		c.get(v)
 	}
 	return c
-}
-
-func connections(f func() int) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sallyport_connections",
-		Help: "Connections of callers, upgraded ones among them.",
-	}, func() float64 { return float64(f()) })
 }
 
 // ConnectionClosed counts a connection that a limit closed; see

@@ -27,7 +27,7 @@ func TestTally(t *testing.T) {
 func TestLimits(t *testing.T) {
 	m := New(Options{
 		ConnectionCauses: []string{"waiting", "idle"}, RequestKinds: []string{"public"},
-		Connections: func() int { return 7 },
+		State: State{Connections: func() int { return 7 }},
 	})
 	m.ConnectionClosed("idle")
 	m.ConnectionClosed("anything")

@@ -11,8 +11,8 @@ import (
 
 // NewLogger returns a logger that writes a line an event to w, and the level by
 // which it can be changed while it runs. The levels are debug, info, warn and
-// error; the formats json and console. Every line is written: a decision that
-// is missing for sampling's sake is the one that is asked about.
+// error; the formats json and console. Every line is written: whoever leaves
+// some out says so itself.
 //
 // The bridge for client-go's log is [BridgeKlog], that for net/http's
 // [BridgeStdLog].

@@ -3,6 +3,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"net/http"
 	"runtime"
 	"time"
@@ -21,17 +22,18 @@ type Options struct {
 	// Issuers are the label values of key fetches: the URLs that the operator
 	// configured. [ClusterIssuer] need not be among them.
 	Issuers []string
-	// OwnToken says until when our own token is good, when we loaded it, how
-	// often it changed and how often reading it failed. A zero time means that
-	// there is none yet. It is nil where we have no token file.
-	OwnToken func() (expires, loaded time.Time, rotations, errors uint64)
-	// CacheEntries is how many proven tokens are remembered. It may be nil.
-	CacheEntries func() int
-	// LogDropped is how many lines the log lacks: see [Queue.Dropped]. It is nil
-	// where the log has no queue.
-	LogDropped func() uint64
-	// Connections is how many callers' connections are open. It may be nil.
-	Connections func() int
+	// Routes are the label values of requests: the paths that the operator
+	// configured. [DefaultRoute] need not be among them.
+	Routes []string
+	// OwnToken says how our own token does. It is nil where we have no token file.
+	OwnToken func() TokenState
+	// State is what else is asked for at each scrape.
+	State State
+	// Keys are the issuers' key sets. It may be nil.
+	Keys func() []Keys
+	// Callers are those that call, a bounded number. Nil means that none is told by
+	// name.
+	Callers func() []Caller
 	// ConnectionCauses are the label values of connections closed by a limit, and
 	// RequestKinds those of requests refused by one.
 	ConnectionCauses, RequestKinds []string
@@ -56,6 +58,7 @@ type Metrics struct {
 	ended     *counters[string]
 	closed    *counters[string]
 	refused   *counters[string]
+	latencies *latencies
 	inFlight  prometheus.Gauge
 }
 
@@ -64,13 +67,14 @@ type Metrics struct {
 func New(o Options) *Metrics {
 	m := &Metrics{
 		registry:  prometheus.NewRegistry(),
-		requests:  newRequests(),
+		requests:  newRequests(o.Routes),
 		decisions: newDecisions(),
 		reviews:   newReviews(),
 		fetches:   newFetches(o.Issuers),
 		ended:     newStreamsEnded(),
 		closed:    newClosed(o.ConnectionCauses),
 		refused:   newRefused(o.RequestKinds),
+		latencies: newLatencies(),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sallyport_in_flight_requests",
 			Help: "Requests being served, streams and upgraded connections among them.",
@@ -81,19 +85,18 @@ func New(o Options) *Metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec,
 		m.ended.vec, m.closed.vec, m.refused.vec, m.inFlight,
+		m.latencies.requests, m.latencies.reviews, m.latencies.vec,
 		buildInfo(o.Version),
 	)
 	if o.OwnToken != nil {
 		m.registry.MustRegister(ownToken(o.OwnToken))
 	}
-	if o.Connections != nil {
-		m.registry.MustRegister(connections(o.Connections))
+	m.registry.MustRegister(o.State.collectors()...)
+	if o.Keys != nil {
+		m.registry.MustRegister(keys(o.Keys))
 	}
-	if o.CacheEntries != nil {
-		m.registry.MustRegister(cacheEntries(o.CacheEntries))
-	}
-	if o.LogDropped != nil {
-		m.registry.MustRegister(logDropped(o.LogDropped))
+	if o.Callers != nil {
+		m.registry.MustRegister(callers(o.Callers))
 	}
 	if o.Bypass != nil {
 		m.registry.MustRegister(bypass(o.Bypass))
@@ -101,21 +104,34 @@ func New(o Options) *Metrics {
 	return m
 }
 
-// Request counts a request that was answered with code for the reason r. Codes
-// are those that net/http has a text for, and 499 (the client went away).
-func (m *Metrics) Request(code int, r authn.Reason) {
-	m.requests.get(requestKey{code, r}).Inc()
+// Request counts a request on a route that was answered with code for the reason
+// r. Codes are those that net/http has a text for, and 499 (the client went away).
+// The route is one of [Options].Routes, or "" for none of them.
+func (m *Metrics) Request(code int, r authn.Reason, route string) {
+	m.requests.get(requestKey{code, r, cmp.Or(route, DefaultRoute)}).Inc()
 }
+
+// RequestTook notes how long a request took that was let through.
+func (m *Metrics) RequestTook(d time.Duration) { m.latencies.requests.Observe(d.Seconds()) }
 
 // Decision counts a decision about a token. See [Accepted] for the results and
-// [FromCache] for the sources.
-func (m *Metrics) Decision(result string, r authn.Reason, source string) {
+// [FromCache] for the sources. How long it took is noted of those that were not
+// remembered.
+func (m *Metrics) Decision(result string, r authn.Reason, source string, took time.Duration) {
 	m.decisions.get(decisionKey{result, r, source}).Inc()
+	if h := m.latencies.decisions[source]; h != nil {
+		h.Observe(took.Seconds())
+	}
 }
 
-// Review counts a TokenReview, every attempt by itself. See [Yes] for the
-// results.
-func (m *Metrics) Review(result string) { m.reviews.get(result).Inc() }
+// Review counts a TokenReview, every attempt by itself, and how long it took. See
+// [Yes] for the results. One that was stopped by our own limiter took no time.
+func (m *Metrics) Review(result string, took time.Duration) {
+	m.reviews.get(result).Inc()
+	if result != Limiter {
+		m.latencies.reviews.Observe(took.Seconds())
+	}
+}
 
 // KeyFetch counts an attempt to fetch an issuer's keys, discovery included. The
 // issuer is one of [Options].Issuers or [ClusterIssuer]; see [OK] for the
@@ -152,18 +168,4 @@ func buildInfo(version string) prometheus.Collector {
 	})
 	g.Set(1)
 	return g
-}
-
-func logDropped(f func() uint64) prometheus.Collector {
-	return prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sallyport_log_lines_dropped_total",
-		Help: "Lines that the log lacks, since nobody took them in time.",
-	}, func() float64 { return float64(f()) })
-}
-
-func cacheEntries(f func() int) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sallyport_cache_entries",
-		Help: "Proven tokens remembered. Refusals are not among them.",
-	}, func() float64 { return float64(f()) })
 }

@@ -55,26 +55,26 @@ func TestSeries(t *testing.T) {
 		do   func(m *Metrics)
 		want string
 	}{
-		{"request", func(m *Metrics) { m.Request(200, authn.OK) }, `sallyport_requests_total{code="200",reason="ok"} 1`},
-		{"refused", func(m *Metrics) { m.Request(401, authn.Expired) }, `sallyport_requests_total{code="401",reason="expired"} 1`},
-		{"upgraded", func(m *Metrics) { m.Request(101, authn.OK) }, `sallyport_requests_total{code="101",reason="ok"} 1`},
-		{"client gone", func(m *Metrics) { m.Request(499, authn.ClientGone) }, `sallyport_requests_total{code="499",reason="client_gone"} 1`},
-		{"odd code", func(m *Metrics) { m.Request(799, authn.OK) }, `sallyport_requests_total{code="other",reason="ok"} 1`},
-		{"code no test foresaw", func(m *Metrics) { m.Request(-1, authn.OK) }, `sallyport_requests_total{code="other",reason="ok"} 1`},
-		{"odd reason", func(m *Metrics) { m.Request(500, "x") }, `sallyport_requests_total{code="500",reason="other"} 1`},
+		{"request", func(m *Metrics) { m.Request(200, authn.OK, "") }, `sallyport_requests_total{code="200",reason="ok",route="default"} 1`},
+		{"refused", func(m *Metrics) { m.Request(401, authn.Expired, "") }, `sallyport_requests_total{code="401",reason="expired",route="default"} 1`},
+		{"upgraded", func(m *Metrics) { m.Request(101, authn.OK, "") }, `sallyport_requests_total{code="101",reason="ok",route="default"} 1`},
+		{"client gone", func(m *Metrics) { m.Request(499, authn.ClientGone, "") }, `sallyport_requests_total{code="499",reason="client_gone",route="default"} 1`},
+		{"odd code", func(m *Metrics) { m.Request(799, authn.OK, "") }, `sallyport_requests_total{code="other",reason="ok",route="default"} 1`},
+		{"code no test foresaw", func(m *Metrics) { m.Request(-1, authn.OK, "") }, `sallyport_requests_total{code="other",reason="ok",route="default"} 1`},
+		{"odd reason", func(m *Metrics) { m.Request(500, "x", "") }, `sallyport_requests_total{code="500",reason="other",route="default"} 1`},
 
-		{"decision", func(m *Metrics) { m.Decision(Accepted, authn.OK, FromCache) },
+		{"decision", func(m *Metrics) { m.Decision(Accepted, authn.OK, FromCache, time.Millisecond) },
 			`sallyport_decisions_total{reason="ok",result="accepted",source="cache"} 1`},
-		{"outage", func(m *Metrics) { m.Decision(Unavailable, authn.ReviewFailed, FromAPIServer) },
+		{"outage", func(m *Metrics) { m.Decision(Unavailable, authn.ReviewFailed, FromAPIServer, time.Millisecond) },
 			`sallyport_decisions_total{reason="review_failed",result="unavailable",source="apiserver"} 1`},
-		{"refusal", func(m *Metrics) { m.Decision(Refused, authn.Signature, FromLocal) },
+		{"refusal", func(m *Metrics) { m.Decision(Refused, authn.Signature, FromLocal, time.Millisecond) },
 			`sallyport_decisions_total{reason="signature",result="refused",source="local"} 1`},
-		{"odd decision", func(m *Metrics) { m.Decision("x", "y", "z") },
+		{"odd decision", func(m *Metrics) { m.Decision("x", "y", "z", time.Millisecond) },
 			`sallyport_decisions_total{reason="other",result="other",source="other"} 1`},
 
-		{"review", func(m *Metrics) { m.Review(Yes) }, `sallyport_tokenreviews_total{result="yes"} 1`},
+		{"review", func(m *Metrics) { m.Review(Yes, time.Millisecond) }, `sallyport_tokenreviews_total{result="yes"} 1`},
 		{"no review yet", func(*Metrics) {}, `sallyport_tokenreviews_total{result="forbidden"} 0`},
-		{"fetch result in a review", func(m *Metrics) { m.Review(OK) }, `sallyport_tokenreviews_total{result="other"} 1`},
+		{"fetch result in a review", func(m *Metrics) { m.Review(OK, time.Millisecond) }, `sallyport_tokenreviews_total{result="other"} 1`},
 
 		{"stream", func(m *Metrics) { m.StreamEnded(StreamRevoked) }, `sallyport_streams_ended_total{reason="revoked"} 1`},
 		{"no stream yet", func(*Metrics) {}, `sallyport_streams_ended_total{reason="expired"} 0`},
@@ -101,10 +101,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	m := New(Options{})
 	for i := range 2000 {
 		s := fmt.Sprint("forged", i)
-		m.Request(i, authn.OK)
-		m.Request(200, authn.Reason(s))
-		m.Decision(s, authn.Reason(s), s)
-		m.Review(s)
+		m.Request(i, authn.OK, "")
+		m.Request(200, authn.Reason(s), "")
+		m.Decision(s, authn.Reason(s), s, time.Millisecond)
+		m.Review(s, time.Millisecond)
 		m.KeyFetch(s, s)
 		m.StreamEnded(s)
 	}
@@ -138,15 +138,18 @@ func TestSeriesAreBounded(t *testing.T) {
 func TestEveryReasonIsALabel(t *testing.T) {
 	m := New(Options{})
 	for _, r := range authn.Reasons {
-		m.Request(200, r)
-		has(t, m, fmt.Sprintf(`sallyport_requests_total{code="200",reason="%s"} 1`, r))
+		m.Request(200, r, "")
+		has(t, m, fmt.Sprintf(`sallyport_requests_total{code="200",reason="%s",route="default"} 1`, r))
 	}
 }
 
 func TestOwnToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var expires, loaded time.Time
-		m := New(Options{OwnToken: func() (time.Time, time.Time, uint64, uint64) { return expires, loaded, 7, 3 }})
+		var late bool
+		m := New(Options{OwnToken: func() TokenState {
+			return TokenState{Expires: expires, Loaded: loaded, Late: late, Rotations: 7, ReadErrors: 3}
+		}})
 		for _, l := range scrape(t, m) {
 			if strings.HasPrefix(l, "sallyport_own_token_expiry") || strings.HasPrefix(l, "sallyport_own_token_age") {
 				t.Errorf("without a token: %s", l)
@@ -158,20 +161,94 @@ func TestOwnToken(t *testing.T) {
 		has(t, m, "sallyport_own_token_age_seconds 60")
 		has(t, m, "sallyport_own_token_rotations_total 7")
 		has(t, m, "sallyport_own_token_read_errors_total 3")
+		has(t, m, "sallyport_own_token_late 0")
 		time.Sleep(10 * time.Minute)
+		late = true
 		has(t, m, "sallyport_own_token_expiry_seconds -60")
+		has(t, m, "sallyport_own_token_late 1")
 	})
 }
 
-func TestCacheEntries(t *testing.T) {
-	n := 0
-	m := New(Options{CacheEntries: func() int { return n }})
-	n = 42
-	has(t, m, "sallyport_cache_entries 42")
+func TestState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away time.Time
+		begun := time.Now()
+		m := New(Options{
+			State: State{
+				CacheEntries: func() int { return 42 }, CacheEvictions: func() uint64 { return 5 },
+				LogDropped:  func() uint64 { return 7 },
+				Connections: func() int { return 3 }, Streams: func() int { return 2 },
+				Away: func() time.Time { return away }, CertificateEnd: func() time.Time { return begun.Add(time.Hour) },
+			},
+			Keys: func() []Keys { return []Keys{{"cluster", 2, begun}, {"https://issuer.example", 0, time.Time{}}} },
+			Callers: func() []Caller {
+				return []Caller{{Subject: "a", Requests: 1, Refusals: 2, Stale: 3, Legacy: 4, Late: 5, LongestLife: time.Hour}}
+			},
+		})
+		has(t, m, "sallyport_apiserver_away_seconds 0")
+		away = time.Now()
+		time.Sleep(time.Minute)
+		for _, line := range []string{
+			"sallyport_cache_entries 42", "sallyport_cache_evictions_total 5", "sallyport_log_lines_dropped_total 7",
+			"sallyport_connections 3", "sallyport_streams 2", "sallyport_apiserver_away_seconds 60",
+			"sallyport_certificate_expiry_seconds 3540",
+			`sallyport_keys{issuer="cluster"} 2`, `sallyport_keys_age_seconds{issuer="cluster"} 60`,
+			`sallyport_keys{issuer="https://issuer.example"} 0`,
+			`sallyport_caller_requests_total{caller="a"} 1`, `sallyport_caller_refusals_total{caller="a"} 2`,
+			`sallyport_caller_stale_total{caller="a"} 3`, `sallyport_caller_legacy_total{caller="a"} 4`,
+			`sallyport_caller_late_total{caller="a"} 5`, `sallyport_caller_token_lifetime_seconds{caller="a"} 3600`,
+		} {
+			has(t, m, line)
+		}
+		for _, l := range scrape(t, m) {
+			if strings.HasPrefix(l, `sallyport_keys_age_seconds{issuer="https:`) {
+				t.Errorf("never fetched: %s", l)
+			}
+		}
+	})
 }
 
-func TestLogDropped(t *testing.T) {
-	has(t, New(Options{LogDropped: func() uint64 { return 7 }}), "sallyport_log_lines_dropped_total 7")
+func TestLatencies(t *testing.T) {
+	m := New(Options{})
+	m.RequestTook(3 * time.Millisecond)
+	m.Decision(Accepted, authn.OK, FromLocal, 300*time.Microsecond)
+	m.Decision(Accepted, authn.OK, FromAPIServer, 30*time.Millisecond)
+	m.Decision(Accepted, authn.OK, FromCache, 0)
+	m.Review(Yes, 20*time.Millisecond)
+	m.Review(Limiter, 0)
+	for _, line := range []string{
+		`sallyport_request_duration_seconds_bucket{le="0.0025"} 0`, `sallyport_request_duration_seconds_bucket{le="0.005"} 1`,
+		`sallyport_decision_duration_seconds_bucket{source="local",le="0.001"} 1`,
+		`sallyport_decision_duration_seconds_count{source="apiserver"} 1`,
+		`sallyport_tokenreview_duration_seconds_count 1`,
+	} {
+		has(t, m, line)
+	}
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	native := 0
+	for _, f := range families {
+		for _, metric := range f.GetMetric() {
+			if h := metric.GetHistogram(); h.GetSampleCount() > 0 && len(h.GetPositiveSpan()) > 0 {
+				native++
+			}
+		}
+	}
+	if native != 4 {
+		t.Errorf("%d native histograms, want 4", native)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	m := New(Options{Routes: []string{"/static/*"}})
+	m.Request(200, authn.Public, "/static/*")
+	m.Request(200, authn.OK, "")
+	m.Request(200, authn.OK, "/never/configured")
+	has(t, m, `sallyport_requests_total{code="200",reason="public",route="/static/*"} 1`)
+	has(t, m, `sallyport_requests_total{code="200",reason="ok",route="default"} 1`)
+	has(t, m, `sallyport_requests_total{code="200",reason="ok",route="other"} 1`)
 }
 
 func TestAbsentParts(t *testing.T) {
@@ -211,13 +288,13 @@ func TestCountsInParallel(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for j := range 1000 {
-				m.Request(200+(i+j)%4, authn.OK)
+				m.Request(200+(i+j)%4, authn.OK, "")
 			}
 		})
 	}
 	all.Wait()
 	for code := 200; code < 204; code++ {
-		has(t, m, fmt.Sprintf(`sallyport_requests_total{code="%d",reason="ok"} 2000`, code))
+		has(t, m, fmt.Sprintf(`sallyport_requests_total{code="%d",reason="ok",route="default"} 2000`, code))
 	}
 }
 
@@ -225,8 +302,8 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	m := New(Options{})
 	if n := testing.AllocsPerRun(1000, func() {
 		m.RequestStarted()
-		m.Decision(Accepted, authn.OK, FromCache)
-		m.Request(200, authn.OK)
+		m.Decision(Accepted, authn.OK, FromCache, time.Millisecond)
+		m.Request(200, authn.OK, "")
 		m.RequestEnded()
 	}); n != 0 {
 		t.Errorf("%v allocations a request, want none", n)
@@ -238,8 +315,8 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.RequestStarted()
-		m.Decision(Accepted, authn.OK, FromCache)
-		m.Request(200, authn.OK)
+		m.Decision(Accepted, authn.OK, FromCache, time.Millisecond)
+		m.Request(200, authn.OK, "")
 		m.RequestEnded()
 	}
 }

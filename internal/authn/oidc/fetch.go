@@ -129,7 +129,7 @@ func (s *KeySet) merge(now time.Time, published []*key) (keys []*key, leaving bo
 		k := find(s.keys, p)
 		if k == nil {
 			s.log.Info("new key", zap.String("key_id", p.KeyID), zap.String("algorithm", p.Algorithm))
-			k = p
+			k, p.since = p, now
 		}
 		k.missing = time.Time{}
 		keys = append(keys, k)

@@ -37,6 +37,8 @@ type key struct {
 	// missing is when a good fetch first lacked the key; zero while it is
 	// published.
 	missing time.Time
+	// since is when a good fetch first had it.
+	since time.Time
 }
 
 var (

@@ -201,7 +201,7 @@ func newBench(t *testing.T, a answer, change ...func(*Options)) *bench {
 		Audiences: []string{"ours", "also"}, New: b.new, Known: b.known,
 		OwnToken: func() (string, error) { return ownToken, nil },
 		Rejected: func() { b.mu.Lock(); b.rejected++; b.mu.Unlock() },
-		Observe:  func(r Result) { b.mu.Lock(); b.results = append(b.results, r); b.mu.Unlock() },
+		Observe:  func(r Result, _ time.Duration) { b.mu.Lock(); b.results = append(b.results, r); b.mu.Unlock() },
 		Log:      zap.NewNop(),
 	}
 	for _, c := range change {

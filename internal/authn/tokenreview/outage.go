@@ -114,6 +114,18 @@ func (o *outage) pause(probes int) time.Duration {
 	return d
 }
 
+// Away says since when the API server has given no answer, and why; a zero time
+// means that it does.
+func (r *Reviewer) Away() (since time.Time, why string) {
+	o := &r.outage
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause == nil {
+		return time.Time{}, ""
+	}
+	return o.since, o.cause.err().Error()
+}
+
 func (o *outage) away() (waiting string, away bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -61,8 +61,9 @@ type Options struct {
 	OwnToken func() (string, error)
 	// Rejected is called when the API server answers 401 to ourselves.
 	Rejected func()
-	// Observe is told the outcome of each review.
-	Observe func(Result)
+	// Observe is told the outcome of each review, and how long it took: no time
+	// for one that was never sent.
+	Observe func(Result, time.Duration)
 	Log     *zap.Logger
 }
 
@@ -78,7 +79,7 @@ type Reviewer struct {
 // address.
 func New(o Options) (*Reviewer, error) {
 	if o.Observe == nil {
-		o.Observe = func(Result) {}
+		o.Observe = func(Result, time.Duration) {}
 	}
 	if o.Rejected == nil {
 		o.Rejected = func() {}
@@ -142,7 +143,7 @@ func (r *Reviewer) acquire(ctx context.Context) (release func(), err error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	r.o.Observe(Limited)
+	r.o.Observe(Limited, 0)
 	return nil, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload,
 		Detail: "too many reviews at once: " + err.Error(), RetryAfter: queueTime}
 }
@@ -167,13 +168,15 @@ type verdict struct {
 // even before the call is over; unless others got answers since, or retry says
 // that there will be a second call where that makes sense.
 func (r *Reviewer) review(ctx context.Context, q question, since time.Time, retry bool) (verdict, *failure) {
+	begun := time.Now()
 	status, failure := r.timed(ctx, q, since)
+	took := time.Since(begun)
 	if failure != nil {
 		if failure.result == Unauthorized {
 			r.o.Rejected()
 		}
 		if ctx.Err() == nil {
-			r.o.Observe(failure.result)
+			r.o.Observe(failure.result, took)
 			if !(retry && failure.again) && !r.alone(ctx, q.token, failure, since) {
 				r.outage.begin(failure)
 			}
@@ -183,9 +186,9 @@ func (r *Reviewer) review(ctx context.Context, q question, since time.Time, retr
 	r.outage.end()
 	v := r.judge(status)
 	if v.refusal == nil {
-		r.o.Observe(Yes)
+		r.o.Observe(Yes, took)
 	} else {
-		r.o.Observe(No)
+		r.o.Observe(No, took)
 	}
 	return v, nil
 }
