@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,12 +47,15 @@ func (w *world) tryAt(gate, addr, path, token string) answer {
 	return answer{code: resp.StatusCode, header: resp.Header}
 }
 
-// hangers makes the app's answers to paths that end in /hang wait, until the
-// returned function is called.
-func (w *world) hangers() (release func()) {
+// hangers makes the app's answers to paths that end in /hang wait, until release
+// is called. There are so many as hung says.
+func (w *world) hangers() (hung *atomic.Int64, release func()) {
 	held := make(chan struct{})
+	hung = new(atomic.Int64)
 	w.handler.Store(&handler{http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/hang") {
+			hung.Add(1)
+			defer hung.Add(-1)
 			select {
 			case <-held:
 			case <-r.Context().Done():
@@ -60,15 +64,14 @@ func (w *world) hangers() (release func()) {
 	})})
 	release = sync.OnceFunc(func() { close(held) })
 	w.t.Cleanup(release)
-	return release
+	return hung, release
 }
 
 // hang makes n requests that hang, and waits until they do. Each must be answered
 // with 200 in the end.
-func (w *world) hang(wg *sync.WaitGroup, n int, addr, path, token string) {
+func (w *world) hang(wg *sync.WaitGroup, hung *atomic.Int64, n int, addr, path, token string) {
 	w.t.Helper()
-	var before, now int
-	fmt.Sscan(w.metric("sallyport_in_flight_requests"), &before)
+	want := hung.Load() + int64(n)
 	for range n {
 		wg.Go(func() {
 			if a := w.try(addr, path, token); a.code != 200 {
@@ -76,10 +79,7 @@ func (w *world) hang(wg *sync.WaitGroup, n int, addr, path, token string) {
 			}
 		})
 	}
-	w.eventually(fmt.Sprint(n, " more under way"), func() bool {
-		fmt.Sscan(w.metric("sallyport_in_flight_requests"), &now)
-		return now == before+n
-	})
+	w.eventually(fmt.Sprint(n, " more under way"), func() bool { return hung.Load() == want })
 }
 
 func (w *world) wantOverload(addr, path, token string) {
@@ -112,14 +112,14 @@ func (w *world) other() string {
 func TestRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	w := start(t, "--max-in-flight=32", "--public-path=/public/*")
-	release := w.hangers()
+	hung, release := w.hangers()
 	var wg sync.WaitGroup
 	token, other := w.token(), w.other()
-	w.hang(&wg, 8, "127.0.0.2", "/hang", token)
+	w.hang(&wg, hung, 8, "127.0.0.2", "/hang", token)
 	w.wantOverload("127.0.0.2", "/", token)
 	w.wantOverload("127.0.0.1", "/", w.token()) // another token, the same caller
 	w.wantFrom("127.0.0.2", "/", other)
-	w.hang(&wg, 4, "127.0.0.2", "/public/hang", "")
+	w.hang(&wg, hung, 4, "127.0.0.2", "/public/hang", "")
 	w.wantOverload("127.0.0.2", "/public/ready", "")
 	w.wantFrom("127.0.0.1", "/public/ready", "") // a kubelet's probe
 	w.wantFrom("127.0.0.1", "/", other)
@@ -128,8 +128,10 @@ func TestRequestsUnderWay(t *testing.T) {
 			t.Errorf("%s refused %s, want %s", kind, got, n)
 		}
 	}
-	if got := w.metric(`sallyport_requests_total{code="503",reason="overload",route="default"}`); got != "3" {
-		t.Errorf("%s requests have the reason overload, want 3", got)
+	for route, n := range map[string]string{"default": "2", "/public/*": "1"} {
+		if got := w.metric(`sallyport_requests_total{code="503",reason="overload",route="` + route + `"}`); got != n {
+			t.Errorf("%s requests on route %s have the reason overload, want %s", got, route, n)
+		}
 	}
 	release()
 	wg.Wait()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -60,7 +61,7 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 		return nil, err
 	}
 	g.limits = newLimits(c.Limits, g.log)
-	g.callers = callers.New(max(c.CallerMetrics, shownCallers))
+	g.callers = callers.New(cmp.Or(c.CallerMetrics, shownCallers))
 	g.metrics = telemetry.New(g.telemetry(w))
 	g.limits.metrics = g.metrics
 	if g.decider, err = newDecider(c, g.cluster, g.limits.examine, g.metrics, g.log); err != nil {
