@@ -7,7 +7,7 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz bench bench-floods demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench bench-floods bench-micro demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ bench: ## Sallyport beside other proxies, in figures (an hour); FLAGS='-scenario
 
 bench-floods: ## what floods of bad tokens do to callers, in figures (25 minutes); FLAGS='-mode hybrid' for some
 	go -C bench run ./floods $(FLAGS)
+
+# What a request passes through, and nothing that waits.
+MICRO     = ^Benchmark(BearerToken|Decode|Verify|Hit|KnownToken|Gate|Rewrite|Bare)$$
+MICRO_IN  = ./cmd/proxy ./internal/authn ./internal/authn/jwt ./internal/authn/oidc ./internal/cache ./internal/proxy
+
+bench-micro: ## Go benchmarks, held against bench/baseline.txt (2 minutes); bin/micro.txt is the next baseline
+	@mkdir -p bin
+	go test -run '^$$' -bench '$(MICRO)' -benchmem -benchtime 0.2s -count 8 $(MICRO_IN) >bin/micro.txt
+	go tool -modfile=tools/go.mod benchstat bench/baseline.txt bin/micro.txt
 
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo
