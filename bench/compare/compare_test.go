@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +12,9 @@ import (
 func TestCompare(t *testing.T) {
 	var out strings.Builder
 	for _, o := range []options{
-		{steps: "one,rate", proxies: "bare,hybrid"},
+		{steps: "start,one,rate", proxies: "bare,hybrid"},
 		{steps: "h2c", proxies: "hybrid"},
+		{steps: "cold", proxies: "oidc"},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {
@@ -19,9 +22,11 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	t.Logf("\n%s", &out)
-	// One and rate are there wherever we are.
-	if n := strings.Count(out.String(), "\nhybrid "); n < 2 {
-		t.Errorf("%d rows of ours, want at least 2", n)
+	// These are there wherever we are.
+	for proxy, least := range map[string]int{"bare": 2, "hybrid": 2, "oidc": 1} {
+		if n := strings.Count(out.String(), "\n"+proxy+" "); n < least {
+			t.Errorf("%d rows of %s, want at least %d", n, proxy, least)
+		}
 	}
 }
 
@@ -69,6 +74,21 @@ func TestH2Sample(t *testing.T) {
 			}
 		} else if err != nil || *got != tc.want {
 			t.Errorf("%s: %+v %v, want %+v", name, got, err, tc.want)
+		}
+	}
+}
+
+func TestPeers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "proxy")
+	if err := os.WriteFile(file, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for list, want := range map[string]int{
+		"": 0, "kube-rbac-proxy=" + file: 1, "kube-rbac-proxy=" + file + ",oauth2-proxy=" + file: 2,
+		"envoy=" + file: -1, "oauth2-proxy": -1, "oauth2-proxy=/nowhere": -1,
+	} {
+		if all, err := peersOf(list); want < 0 && err == nil || want >= 0 && (err != nil || len(all) != want) {
+			t.Errorf("%q: %d, %v", list, len(all), err)
 		}
 	}
 }

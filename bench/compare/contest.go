@@ -70,7 +70,7 @@ func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) error {
 	if err := prepare(ctx, at, s, in, running); err != nil {
 		return err
 	}
-	samples, err := b.turns(ctx, at, s, in, running)
+	samples, err := b.turns(ctx, at, s, in, running, out)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (b *bench) roundsOf(s *scenario) int {
 }
 
 // turns returns the samples of each contestant.
-func (b *bench) turns(ctx context.Context, at *site, s *scenario, in []contestant, running []*instance) ([][]*sample, error) {
+func (b *bench) turns(ctx context.Context, at *site, s *scenario, in []contestant, running []*instance, out io.Writer) ([][]*sample, error) {
 	samples := make([][]*sample, len(in))
 	for range b.roundsOf(s) {
 		for k, i := range running {
@@ -110,7 +110,7 @@ func (b *bench) turns(ctx context.Context, at *site, s *scenario, in []contestan
 		if at.profile == "" || i.admin == "" {
 			continue
 		}
-		if err := at.profiled(ctx, s, i, in[k].name+"-"+s.name); err != nil {
+		if err := at.profiled(ctx, s, i, in[k].name+"-"+s.name, out); err != nil {
 			return nil, fmt.Errorf("profiling %s: %w", in[k].name, err)
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -60,11 +60,19 @@ func (t *tools) profileInto(dir string) (err error) {
 const written = time.Second
 
 // profiled profiles an instance of ours under one more load, by itself, as that costs
-// too.
-func (at *site) profiled(ctx context.Context, s *scenario, i *instance, name string) error {
+// too, and prints what its time goes to.
+func (at *site) profiled(ctx context.Context, s *scenario, i *instance, name string, out io.Writer) error {
 	i.Signal(syscall.SIGUSR1)
-	_, err := at.load(ctx, s, i.addr, at.duration)
+	m, err := at.load(ctx, s, i.addr, at.duration)
 	i.Signal(syscall.SIGUSR1)
+	if err != nil {
+		return err
+	}
 	time.Sleep(written)
-	return errors.Join(err, os.Rename(filepath.Join(at.profile, fmt.Sprintf("%d.pprof", i.PID())), filepath.Join(at.profile, name+".pprof")))
+	file := filepath.Join(at.profile, name+".pprof")
+	if err := os.Rename(filepath.Join(at.profile, fmt.Sprintf("%d.pprof", i.PID())), file); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s:\n", name)
+	return spent(ctx, file, m.Requests, out)
 }
