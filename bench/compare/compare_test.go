@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,8 @@ import (
 func TestCompare(t *testing.T) {
 	var out strings.Builder
 	for _, o := range []options{
-		{steps: "start,one,rate", proxies: "bare,hybrid"},
+		{steps: "start,one", proxies: "bare,hybrid"},
+		{steps: "rate", proxies: "bare,hybrid", profile: t.TempDir()},
 		{steps: "h2c", proxies: "hybrid"},
 		{steps: "cold", proxies: "oidc"},
 	} {
@@ -75,6 +77,39 @@ func TestH2Sample(t *testing.T) {
 		} else if err != nil || *got != tc.want {
 			t.Errorf("%s: %+v %v, want %+v", name, got, err, tc.want)
 		}
+	}
+}
+
+func TestSumTraces(t *testing.T) {
+	const text = `File: sallyport
+Type: cpu
+-----------+-------------------------------------------------------
+      20ms   internal/runtime/syscall.Syscall6
+             syscall.write
+             net/http.persistConnWriter.Write
+             net/http.(*persistConn).writeLoop
+-----------+-------------------------------------------------------
+      10ms   internal/runtime/syscall.Syscall6
+             syscall.write
+             net.(*conn).Write
+             net/http.checkConnErrorWriter.Write
+-----------+-------------------------------------------------------
+       1.5s  crypto/sha256.block (inline)
+             sallyport/internal/cache.(*Cache).decide
+             sallyport/internal/proxy.(*proxy).admit
+             net/http/httputil.something
+-----------+-------------------------------------------------------
+      30ms   runtime.mallocgc
+             sallyport/internal/cache.(*Cache).decide
+-----------+-------------------------------------------------------
+`
+	got := sumTraces(text)
+	want := map[string]time.Duration{
+		"kernel: writing to the app": 20 * time.Millisecond, "kernel: writing to the caller": 10 * time.Millisecond,
+		"the bearer header and the decision": 1500 * time.Millisecond, "allocating": 30 * time.Millisecond,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
