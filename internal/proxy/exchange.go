@@ -23,7 +23,7 @@ type exchange struct {
 	decided  time.Duration // from begun until somebody had decided about its token; 0: nobody
 	peer     netip.Addr    // the socket's other end; zero on a unix socket
 	target   target
-	loose    string // see loosePath
+	loose    loose
 	route    *Route
 	identity authn.Identity // zero on a public route
 	refused  bool           // its token was, by whoever decides

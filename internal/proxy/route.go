@@ -36,7 +36,7 @@ type matcher struct {
 	*Route
 	prefix bool
 	path   string // without the star
-	loose  string // loosePath of path
+	loose  loose
 }
 
 func newMatcher(r Route) (*matcher, error) {
@@ -50,7 +50,7 @@ func newMatcher(r Route) (*matcher, error) {
 	if strings.ContainsAny(path, "*?") {
 		return nil, fmt.Errorf("route %q: a path is exact, or a prefix that ends in /*", r.Path)
 	}
-	return &matcher{Route: &r, prefix: prefix, path: path, loose: loosePath(path)}, nil
+	return &matcher{Route: &r, prefix: prefix, path: path, loose: loosen(path)}, nil
 }
 
 // Match implements mux.MatcherFunc.
@@ -59,8 +59,8 @@ func (m *matcher) Match(r *http.Request, _ *mux.RouteMatch) bool {
 	if m.Public {
 		return m.matchesMethod(r.Method) && m.matchesExactly(x.target.path)
 	}
-	if x.loose == "" {
-		x.loose = loosePath(x.target.path)
+	if x.loose == (loose{}) {
+		x.loose = loosen(x.target.path)
 	}
 	return m.matchesMethod(r.Method) && m.matchesLoosely(x.loose)
 }
@@ -72,8 +72,13 @@ func (m *matcher) matchesExactly(path string) bool {
 	return path == m.path
 }
 
-func (m *matcher) matchesLoosely(loose string) bool {
-	return loose == m.loose || m.prefix && strings.HasPrefix(loose, strings.TrimSuffix(m.loose, "/")+"/")
+func (m *matcher) matchesLoosely(path loose) bool {
+	for i, p := range path {
+		if p == m.loose[i] || m.prefix && strings.HasPrefix(p, strings.TrimSuffix(m.loose[i], "/")+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *matcher) matchesMethod(method string) bool {
@@ -89,24 +94,38 @@ func (m *matcher) matchesMethod(method string) bool {
 	return slices.ContainsFunc(m.Methods, func(s string) bool { return strings.EqualFold(s, method) })
 }
 
-// loosePath returns one spelling for all those that an app may take for the
-// same path. The path must be canonical.
-func loosePath(path string) string {
+// loose has one spelling for all those that an app may take for the same path:
+// to some, a segment ends at its semicolon, as in Java's servlets; to others the
+// whole path ends at the first one, as in RFC 1808 section 2.4.5.
+type loose [2]string
+
+// loosen returns the spellings of a path, which must be canonical.
+func loosen(path string) loose {
 	decoded, err := url.PathUnescape(path)
 	if err != nil {
 		decoded = path
+	}
+	first, _, found := strings.Cut(decoded, ";")
+	if !found {
+		l := oneSpelling(decoded)
+		return loose{l, l}
 	}
 	segments := strings.Split(decoded, "/")
 	for i, s := range segments {
 		segments[i], _, _ = strings.Cut(s, ";")
 	}
-	loose := strings.TrimSuffix(strings.Join(segments, "/"), "/")
-	if loose == "" {
+	return loose{oneSpelling(strings.Join(segments, "/")), oneSpelling(first)}
+}
+
+// oneSpelling ignores case, and a slash at the end.
+func oneSpelling(path string) string {
+	path = strings.TrimSuffix(path, "/")
+	if path == "" {
 		return "/"
 	}
 	// Upper first: a few letters, as the long s, differ from a plain one in
 	// lower case alone.
-	return strings.ToLower(strings.ToUpper(loose))
+	return strings.ToLower(strings.ToUpper(path))
 }
 
 // router makes the routes ready, with fallback for what none of them matches.
