@@ -3,6 +3,8 @@ package authn
 import (
 	"errors"
 	"net/http"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -50,20 +52,85 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
+// credentials is RFC 6750 section 2.1, with the scheme in any case (RFC 9110
+// section 11.1).
+var credentials = regexp.MustCompile(`^([Bb][Ee][Aa][Rr][Ee][Rr]) +([A-Za-z0-9._~+/-]+=*)$`)
+
+// A token is what the grammar says, of one header and no more; all else is an
+// error of the right kind, whose text has nothing of the header.
 func FuzzBearerToken(f *testing.F) {
 	for _, s := range []string{"Bearer abc", "bearer  a==", "Bearer", "Basic x", "Bearer a b", ""} {
-		f.Add(s)
+		f.Add(s, "Bearer abc", false)
+		f.Add(s, s, true)
 	}
-	f.Fuzz(func(t *testing.T, value string) {
-		token, err := BearerToken(http.Header{"Authorization": {value}})
-		if (token == "") == (err == nil) {
-			t.Fatalf("%q: token %q and error %v do not exclude each other", value, token, err)
+	for c := range 256 {
+		f.Add("Bearer a"+string([]byte{byte(c)}), "", false)
+		f.Add("Bearer "+string([]byte{byte(c)})+"a", "", false)
+	}
+	f.Fuzz(func(t *testing.T, first, second string, both bool) {
+		values := []string{first}
+		if both {
+			values = append(values, second)
 		}
-		if token == "" {
+		token, err := BearerToken(http.Header{"Authorization": values})
+		m := credentials.FindStringSubmatch(first)
+		scheme, _, _ := strings.Cut(first, " ")
+		var want error
+		switch {
+		case both:
+			want = ErrBadRequest
+		case m != nil && len(m[2]) > MaxToken:
+			want = ErrUnauthenticated
+		case m != nil:
+			if token != m[2] || err != nil {
+				t.Errorf("%q: %q, %v", first, token, err)
+			}
 			return
+		case strings.ToLower(scheme) != "bearer":
+			want = ErrNoToken
+		default:
+			want = ErrBadRequest
 		}
-		if !strings.HasSuffix(value, token) || strings.ContainsAny(token, " \t\r\n,\"\x00") || len(token) > MaxToken {
-			t.Errorf("%q: token %q", value, token)
+		tooLong := want == ErrBadRequest && !both && len(first) > MaxToken && errors.Is(err, ErrUnauthenticated)
+		if token != "" || !errors.Is(err, want) && !tooLong {
+			t.Fatalf("%q: %q, %v, want %v", values, token, err, want)
+		}
+		if len(first) > 64 && strings.Contains(err.Error(), first[len(first)-32:]) {
+			t.Errorf("%q is in the error: %v", first, err)
 		}
 	})
+}
+
+// What is too long is not looked at: a megabyte costs the error and no more,
+// whatever it is made of.
+func TestBearerTokenCost(t *testing.T) {
+	const mb = 1 << 20
+	for name, header := range map[string]string{
+		"dots":                       "Bearer " + strings.Repeat(".", mb),
+		"letters":                    "Bearer " + strings.Repeat("a", mb),
+		"padding":                    "Bearer " + strings.Repeat("=", mb),
+		"spaces":                     "Bearer" + strings.Repeat(" ", mb),
+		"words":                      "Bearer" + strings.Repeat(" a", mb/2),
+		"a scheme":                   strings.Repeat("B", mb) + " a",
+		"as long as allowed":         "Bearer " + strings.Repeat(".", MaxToken),
+		"as long as allowed, no b64": "Bearer " + strings.Repeat(".", MaxToken-1) + ",",
+	} {
+		h := http.Header{"Authorization": {header}}
+		if n, bytes := cost(func() { BearerToken(h) }); n > 4 || bytes > 512 {
+			t.Errorf("%s: %d allocations, %d bytes; want at most the error", name, n, bytes)
+		}
+	}
+}
+
+// cost returns how much f allocates.
+func cost(f func()) (allocations, bytes uint64) {
+	const runs = 100
+	var before, after runtime.MemStats
+	f() // whatever happens once
+	runtime.ReadMemStats(&before)
+	for range runs {
+		f()
+	}
+	runtime.ReadMemStats(&after)
+	return (after.Mallocs - before.Mallocs) / runs, (after.TotalAlloc - before.TotalAlloc) / runs
 }

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -33,9 +34,19 @@ func FuzzRedact(f *testing.F) {
 	signature := strings.Repeat("SiGnAtUrE-_0", 8)[:86] // as long as ES256's
 	f.Add("", "")
 	f.Add("/a.b", "?q=é\x00")
+	f.Add(strings.Repeat("a", maxWord)+" "+strings.Repeat("b", maxWord+1)+"/", "/"+strings.Repeat("-", maxWord))
 	f.Fuzz(func(t *testing.T, before, after string) {
-		if got := Redact(before + signature + after); strings.Contains(got, signature) {
+		in := before + signature + after
+		got := Redact(in)
+		if strings.Contains(got, signature) {
 			t.Errorf("Redact lets a signature through: %q", got)
+		}
+		if want := longWord.ReplaceAllString(in, "[...]"); got != want {
+			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
 		}
 	})
 }
+
+// longWord says in other words what Redact takes away, and that it takes away
+// nothing else.
+var longWord = regexp.MustCompile(`[A-Za-z0-9_.-]{81,}`)
