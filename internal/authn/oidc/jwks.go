@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +80,7 @@ func parseKey(issuer string, raw []byte) *key {
 	if k.Use != "" && k.Use != "sig" || k.Algorithm != "" && !slices.Contains(jwt.Algorithms, k.Algorithm) {
 		return nil
 	}
-	if r, ok := k.Key.(*rsa.PublicKey); ok && (r.N.BitLen() < minRSA || r.N.BitLen() > maxRSA) {
+	if r, ok := k.Key.(*rsa.PublicKey); ok && !fitRSA(r) {
 		return nil
 	}
 	if !slices.ContainsFunc(jwt.Algorithms, k.fits) {
@@ -92,6 +93,13 @@ func parseKey(issuer string, raw []byte) *key {
 	copy(k.thumbprint[:], sum)
 	k.proof.KeyID = k.KeyID
 	return k
+}
+
+// fitRSA reports whether signatures under r prove anything, and cost no more than
+// they should. Its exponent is odd and from 3 (RFC 8017 section 3.1): under 1
+// everybody can sign. From 2^31 crypto/rsa refuses it.
+func fitRSA(r *rsa.PublicKey) bool {
+	return r.N.BitLen() >= minRSA && r.N.BitLen() <= maxRSA && r.E >= 3 && r.E%2 == 1 && r.E <= math.MaxInt32
 }
 
 // fits reports whether the key may verify a signature of that algorithm: one

@@ -181,24 +181,3 @@ func TestNames(t *testing.T) {
 		t.Errorf("%d names, and the first is known: %v", len(n.All()), n.Has("a"))
 	}
 }
-
-func FuzzMappings(f *testing.F) {
-	m := Mappings{Username: Mapping{"sub", "sys"}, Groups: Mapping{"groups", "sys"}, UID: Mapping{"oid", ""}}
-	f.Add(`{"sub":"u","groups":["tem:a"],"oid":"1"}`)
-	f.Add(`{"sub":"tem:u","groups":"g"}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		token, err := jwt.Decode(raw(`{"alg":"RS256"}`) + "." + raw(text) + ".AA")
-		if err != nil {
-			return
-		}
-		id, err := m.Identity(&token.Claims)
-		if (err == nil) != (id.Subject != "") {
-			t.Fatalf("%+v, %v", id, err)
-		}
-		for _, name := range append(id.Groups, id.Subject) {
-			if strings.HasPrefix(name, "system:") {
-				t.Errorf("%q", name)
-			}
-		}
-	})
-}

@@ -348,23 +348,3 @@ func TestOverTLS(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func FuzzDiscovery(f *testing.F) {
-	f.Add(about(issuer, keysURL))
-	f.Add(about(issuer, "http://127.0.0.1/x"))
-	f.Add(about(issuer, "http://keys.example"))
-	f.Add([]byte(`{"issuer":"https://issuer.example","jwks_uri":"https://%zz"}`))
-	f.Add([]byte(`{"issuer":7}`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		s := &site{pages: map[string]http.HandlerFunc{docURL: page(doc)}}
-		if _, err := Discovered(issuer, "", s.client())(t.Context()); err == nil {
-			t.Fatal("keys out of nowhere")
-		}
-		for _, u := range s.asked {
-			if !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://127.") && !strings.HasPrefix(u, "http://[") && !strings.HasPrefix(u, "http://localhost") {
-				t.Errorf("asked %q", u)
-			}
-		}
-	})
-}
