@@ -193,7 +193,7 @@ type bench struct {
 	rejected int
 }
 
-func newBench(t *testing.T, a answer, change ...func(*Options)) *bench {
+func newBench(t testing.TB, a answer, change ...func(*Options)) *bench {
 	t.Helper()
 	b := &bench{server: &apiServer{answer: a}, new: &limiter{}, known: &limiter{}}
 	o := Options{

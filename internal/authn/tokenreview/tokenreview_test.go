@@ -378,37 +378,3 @@ func TestCures(t *testing.T) {
 		})
 	}
 }
-
-func FuzzAnswer(f *testing.F) {
-	f.Add(201, `{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","status":{"authenticated":true,"user":{"username":"u"},"audiences":["ours"]}}`)
-	f.Add(201, `{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","status":{"authenticated":true,"user":{"username":"system:anonymous"},"audiences":["ours"]}}`)
-	f.Add(201, `{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1"}`)
-	f.Add(500, `{"kind":"Status","apiVersion":"v1","status":"Failure","details":{"retryAfterSeconds":2147483647}}`)
-	f.Add(429, ``)
-	f.Fuzz(func(t *testing.T, code int, body string) {
-		if code < 100 || code > 999 {
-			return
-		}
-		b := newBench(t, text(code, body))
-		status, failure := b.ask(t.Context(), b.callers(theToken))
-		if (status == nil) == (failure == nil) {
-			t.Fatalf("status %v, failure %v", status, failure)
-		}
-		if failure != nil {
-			if e := failure.err(); !errors.Is(e, authn.ErrUnavailable) || e.RetryAfter < 0 {
-				t.Errorf("%#v", e)
-			}
-			return
-		}
-		if code != http.StatusCreated {
-			t.Errorf("an answer with %d", code)
-		}
-		v := b.judge(status)
-		if v.refusal == nil && (v.Subject == "" || v.Subject == "system:anonymous" || len(v.Audiences) == 0 || !status.Authenticated) {
-			t.Errorf("admitted %+v", v)
-		}
-		if v.refusal != nil && (v.Subject != "" || !errors.Is(v.refusal, authn.ErrUnauthenticated)) {
-			t.Errorf("refused with %+v", v)
-		}
-	})
-}
