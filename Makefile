@@ -26,12 +26,8 @@ lint: ## gofmt, go vet, staticcheck
 	go vet ./...
 	go tool -modfile=tools/go.mod staticcheck ./...
 
-fuzz: ## each fuzz target for FUZZTIME (30s)
-	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r pkg; do \
-		for target in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
-		done; \
-	done
+fuzz: ## each fuzz target for FUZZTIME (30s); FUZZ='FuzzPath FuzzRules' for some
+	.ci/fuzz $(FUZZTIME) $(FUZZ)
 
 bench: ## Sallyport beside other proxies, in figures (an hour); FLAGS='-scenarios one,rate' for some, PEERS=name=path,... for more
 	go -C bench run ./compare -peers '$(PEERS)' $(FLAGS)

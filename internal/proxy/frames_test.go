@@ -35,6 +35,14 @@ func FuzzFrames(f *testing.F) {
 				t.Fatalf("%q, cut by %v: at byte %d boundary is %v", stream, cuts, at, fr.boundary())
 			}
 		}
+		// And next stops at each of them.
+		fr = frames{need: need}
+		for at, n := 0, size(stream); n > 0; n = size(stream[at:]) {
+			if got := fr.next(stream[at:]); got != n {
+				t.Fatalf("%q: a frame of %d bytes, want %d", stream[at:], got, n)
+			}
+			at += n
+		}
 	})
 }
 

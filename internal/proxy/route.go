@@ -17,9 +17,9 @@ type Route struct {
 	//
 	// A public route matches the very bytes of a request's path. A route that
 	// needs a token also matches other spellings by which an app may know the
-	// same path: encoded letters, another case, parameters after a semicolon,
-	// a slash at the end. So an exception in front of a public prefix cannot
-	// be dodged by spelling.
+	// same path: encoded letters, another case, parameters after a semicolon
+	// (to the next slash, or to the end), a slash at the end. So an exception
+	// in front of a public prefix cannot be dodged by spelling.
 	Path string
 	// Methods are upper case; empty means all. A route that needs a token for
 	// GET needs it for HEAD.
