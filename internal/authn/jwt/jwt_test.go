@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -170,10 +171,30 @@ func wantReason(t *testing.T, token string, want authn.Reason) {
 	}
 }
 
+// Whoever sends a megabyte gets an error for it, and nothing is made of the parts.
 func TestDots(t *testing.T) {
-	token := strings.Repeat(".", authn.MaxToken)
-	if n := testing.AllocsPerRun(100, func() { Decode(token) }); n > 4 {
-		t.Errorf("a token of dots costs %v allocations, want at most 4 (the error)", n)
+	for name, token := range map[string]string{
+		"dots, as long as allowed":    strings.Repeat(".", authn.MaxToken),
+		"a megabyte of dots":          strings.Repeat(".", 1<<20),
+		"a megabyte of three parts":   strings.Repeat("A", 1<<19) + "." + strings.Repeat("A", 1<<18) + "." + strings.Repeat("A", 1<<18),
+		"a JWE, as long as allowed":   strings.Repeat(strings.Repeat("A", authn.MaxToken/5-1)+".", 5),
+		"no base64, as long as it is": strings.Repeat(strings.Repeat("!", authn.MaxToken/3-1)+".", 2) + "!",
+	} {
+		var before, after runtime.MemStats
+		const runs = 100
+		runtime.ReadMemStats(&before)
+		for range runs {
+			if _, err := Decode(token); err == nil {
+				t.Fatalf("%s: no error", name)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if n := (after.Mallocs - before.Mallocs) / runs; n > 8 {
+			t.Errorf("%s: %d allocations, want at most 8 (the error, and one part)", name, n)
+		}
+		if n := (after.TotalAlloc - before.TotalAlloc) / runs; n > 6<<10 {
+			t.Errorf("%s: %d bytes, want at most the first part's", name, n)
+		}
 	}
 }
 
