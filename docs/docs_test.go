@@ -87,7 +87,9 @@ func scrape() string {
 			Away:           func() time.Time { return time.Time{} },
 			CertificateEnd: time.Now,
 		},
-		Keys:             func() []telemetry.Keys { return []telemetry.Keys{{Issuer: telemetry.ClusterIssuer, Fetched: time.Now()}} },
+		Keys: func() []telemetry.Keys {
+			return []telemetry.Keys{{Issuer: telemetry.ClusterIssuer, Fetched: time.Now()}}
+		},
 		Callers:          func() []telemetry.Caller { return make([]telemetry.Caller, 1) },
 		ConnectionCauses: []string{"idle"},
 		RequestKinds:     []string{"public"},
