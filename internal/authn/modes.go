@@ -26,11 +26,14 @@ func (i *Issuers) Authenticate(ctx context.Context, token string) (Identity, err
 	}
 	issuer, err := i.Claimed(token)
 	if err != nil {
+		Tell(ctx, Step{Check: "rules", Err: err})
 		return Identity{}, err
 	}
 	if other, ok := i.Others[issuer]; ok {
+		Tell(ctx, Step{Check: "rules", Note: "those of its issuer"})
 		return other.Authenticate(ctx, token)
 	}
+	Tell(ctx, Step{Check: "rules", Note: "the cluster's"})
 	return i.Cluster.Authenticate(ctx, token)
 }
 
@@ -55,16 +58,26 @@ type Both struct {
 func (b *Both) Authenticate(ctx context.Context, token string) (Identity, error) {
 	first, err := b.First(ctx, token)
 	if err != nil {
+		Tell(ctx, Step{Check: "review", Skipped: true})
 		return Identity{}, err
 	}
 	id, err := b.Review.Authenticate(ctx, token)
+	Tell(ctx, Step{Check: "review", Err: err})
 	if b.ServeVerified && first.Proof != nil && errors.Is(err, ErrUnavailable) {
+		Tell(ctx, Step{Check: "without a review", Note: "--when-unavailable=serve-verified"})
 		first.Standing = Unconfirmed
 		return first, nil
 	}
 	if err != nil {
 		return Identity{}, err
 	}
+	id, err = b.agree(first, id)
+	Tell(ctx, Step{Check: "agreement", Err: err})
+	return id, err
+}
+
+// agree returns the reviewed caller, if it is the one that the token names.
+func (b *Both) agree(first, id Identity) (Identity, error) {
 	if id.Subject != first.Subject || id.UID != first.UID {
 		b.Mismatched(first, id)
 		return Identity{}, Refuse(Mismatch, "the token says %q (uid %q), the API server %q (uid %q)", first.Subject, first.UID, id.Subject, id.UID)

@@ -131,6 +131,20 @@ func (s *KeySet) Run(ctx context.Context) error {
 	}
 }
 
+// Fetch fetches the keys now, or joins who is at it, for at most 3 s, and says as
+// Err does what came of it. It is for those who look once: Run does it by itself.
+func (s *KeySet) Fetch(ctx context.Context) error {
+	s.mu.Lock()
+	f := s.fetchLocked()
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.Err()
+}
+
 // find returns the keys that may have signed a token of that key id and
 // algorithm. Where there is none it causes a fetch, at most one a cool-down
 // whoever asks, and waits for it. It refuses a key that is unknown even then;

@@ -15,9 +15,9 @@ var forever = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
 // legacy returns the steps of examining a token that is kept in a Secret.
 func (r *Rules) legacy() []Check {
 	return []Check{
-		{"shape", authn.Malformed, r.legacyShape},
-		{"form", authn.Algorithm, r.form},
-		{"identity", authn.Claims, r.legacyWho},
+		{"shape", authn.Malformed, r.legacyShape, nil},
+		{"form", authn.Algorithm, r.form, shaped},
+		{"identity", authn.Claims, r.legacyWho, shaped},
 	}
 }
 

@@ -37,9 +37,10 @@ func (r *Rules) lives() []Check {
 	if r.Legacy {
 		return nil
 	}
+	who := []string{"identity"}
 	return []Check{
-		{"stale", authn.Stale, r.stale},
-		{"lifetime", authn.Lifetime, r.lifetime},
+		{"stale", authn.Stale, r.stale, who},
+		{"lifetime", authn.Lifetime, r.lifetime, who},
 	}
 }
 

@@ -52,6 +52,8 @@ type Check struct {
 	Name   string
 	Reason authn.Reason
 	Func   func(context.Context, *attempt) error
+	// Needs are the checks without which this one makes no sense.
+	Needs []string
 }
 
 // An attempt is one token on its way through the checks.
@@ -70,19 +72,22 @@ func (r *Rules) checks() []Check {
 		return r.legacy()
 	}
 	return append([]Check{
-		{"shape", authn.Malformed, r.shape},
-		{"issuer", authn.Issuer, r.issuer},
+		{"shape", authn.Malformed, r.shape, nil},
+		{"issuer", authn.Issuer, r.issuer, shaped},
 	}, r.rest()...)
 }
+
+// shaped is what every check of claims needs.
+var shaped = []string{"shape"}
 
 // rest are the steps that are the same whatever the issuer.
 func (r *Rules) rest() []Check {
 	return []Check{
-		{"form", authn.Algorithm, r.form},
-		{"audience", authn.Audience, r.audience},
-		{"api audience", authn.APIAudience, r.apiAudience},
-		{"time", authn.Expired, r.time},
-		{"identity", authn.Claims, r.who},
+		{"form", authn.Algorithm, r.form, shaped},
+		{"audience", authn.Audience, r.audience, shaped},
+		{"api audience", authn.APIAudience, r.apiAudience, shaped},
+		{"time", authn.Expired, r.time, shaped},
+		{"identity", authn.Claims, r.who, shaped},
 	}
 }
 
@@ -96,6 +101,9 @@ func (r *Rules) Claimed(ctx context.Context, token string) (authn.Identity, erro
 }
 
 func run(ctx context.Context, checks []Check, a *attempt) error {
+	if tell := authn.Steps(ctx); tell != nil {
+		return runAll(ctx, checks, a, tell)
+	}
 	for _, c := range checks {
 		if err := c.Func(ctx, a); err != nil {
 			a.identity = authn.Identity{}
@@ -103,6 +111,30 @@ func run(ctx context.Context, checks []Check, a *attempt) error {
 		}
 	}
 	return nil
+}
+
+// runAll is run for a decision that is to be explained: the first refusal is its
+// end, and what follows is looked at all the same, as far as that makes sense.
+func runAll(ctx context.Context, checks []Check, a *attempt, tell func(authn.Step)) (first error) {
+	var failed []string
+	for _, c := range checks {
+		step := authn.Step{Check: c.Name}
+		step.Skipped = slices.ContainsFunc(c.Needs, func(name string) bool { return slices.Contains(failed, name) })
+		if !step.Skipped {
+			step.Err = c.Func(ctx, a)
+		}
+		if step.Skipped || step.Err != nil {
+			failed = append(failed, c.Name)
+		}
+		if first == nil {
+			first = step.Err
+		}
+		tell(step)
+	}
+	if first != nil {
+		a.identity = authn.Identity{}
+	}
+	return first
 }
 
 func (r *Rules) shape(_ context.Context, a *attempt) (err error) {
@@ -123,7 +155,7 @@ func (r *Rules) issuer(ctx context.Context, a *attempt) error {
 	if r.Unknown == nil {
 		return refusal
 	}
-	err := run(ctx, r.rest(), &attempt{raw: a.raw, token: a.token})
+	err := run(authn.WithSteps(ctx, nil), r.rest(), &attempt{raw: a.raw, token: a.token})
 	switch {
 	case errors.Is(err, authn.ErrUnauthenticated):
 		return refusal

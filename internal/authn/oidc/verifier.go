@@ -25,8 +25,9 @@ type Verifier struct {
 func NewVerifier(rules *Rules, keys *KeySet) *Verifier {
 	v := &Verifier{keys: keys}
 	v.checks = append(rules.checks(),
-		Check{"key", authn.UnknownKey, v.find},
-		Check{"signature", authn.Signature, v.signature},
+		// The keys are those of the issuers that are known, and of nobody else.
+		Check{"key", authn.UnknownKey, v.find, []string{"shape", "issuer", "form"}},
+		Check{"signature", authn.Signature, v.signature, []string{"key"}},
 	)
 	// Last, as the operator wants to know whose tokens those are.
 	v.checks = append(v.checks, rules.lives()...)

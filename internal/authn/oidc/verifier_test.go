@@ -380,6 +380,9 @@ func FuzzAuthenticate(f *testing.F) {
 		if (err == nil) != (id.Subject != "") {
 			t.Fatalf("%+v, %v", id, err)
 		}
+		if e := explained(t, v, token); (e == nil) != (err == nil) || e != nil && authn.ReasonOf(e) != authn.ReasonOf(err) {
+			t.Fatalf("%v, and explained: %v", err, e)
+		}
 		// The good token stays good for as long as the fuzzer runs in an hour;
 		// nobody can make another without a key.
 		if err == nil && token != good {
