@@ -108,10 +108,6 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--upstream: %w", err)
 	}
-	routes := make([]proxy.Route, len(c.Routes))
-	for i, r := range c.Routes {
-		routes[i] = proxy.Route(r)
-	}
 	g.streams, err = proxy.NewStreams(proxy.StreamOptions{
 		Authenticator: g.decider, Recheck: c.Recheck, Finish: c.FinishStreams, Log: g.log,
 		Ended: func(e proxy.End) { g.metrics.StreamEnded(string(e)) },
@@ -120,18 +116,27 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 		return nil, err
 	}
 	g.runs = append(g.runs, g.streams.Run)
-	h, err := proxy.New(proxy.Options{
-		Authenticator: g.decider, Target: transport.Target(), Transport: transport,
-		Routes: routes, ForwardAuthorization: c.ForwardAuthorization, ForwardOddPaths: c.ForwardOddPaths,
-		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers),
-		WarnStale: c.StaleTokens == config.WarnTokens, WarnLegacy: c.LegacyTokens == config.WarnTokens,
-		Streams: g.streams, InFlight: g.limits.requests, MaxHeaders: c.Limits.Headers,
-		Log: g.log, Observer: observer{g.metrics, g.callers},
-	})
+	o := proxyOptions(c)
+	o.Authenticator, o.Target, o.Transport = g.decider, transport.Target(), transport
+	o.Streams, o.InFlight, o.Log, o.Observer = g.streams, g.limits.requests, g.log, observer{g.metrics, g.callers}
+	h, err := proxy.New(o)
 	if err != nil {
 		return nil, err
 	}
 	return g.drain.handler(h), nil
+}
+
+// proxyOptions are those that the configuration alone decides.
+func proxyOptions(c *config.Config) proxy.Options {
+	o := proxy.Options{
+		ForwardAuthorization: c.ForwardAuthorization, ForwardOddPaths: c.ForwardOddPaths,
+		TrustedPeers: c.TrustedPeers, Headers: proxy.HeaderNames(c.Headers), MaxHeaders: c.Limits.Headers,
+		WarnStale: c.StaleTokens == config.WarnTokens, WarnLegacy: c.LegacyTokens == config.WarnTokens,
+	}
+	for _, r := range c.Routes {
+		o.Routes = append(o.Routes, proxy.Route(r))
+	}
+	return o
 }
 
 // bind opens the three listeners.

@@ -9,10 +9,11 @@ import (
 	"sallyport/internal/authn"
 )
 
-// checkIdentity refuses an identity that no header could tell the app without
+// CheckIdentity refuses an identity that no header could tell the app without
 // changing it. It must come before forwarding: the transport would refuse such
-// a header too, but that would look like a broken app.
-func checkIdentity(id authn.Identity) error {
+// a header too, but that would look like a broken app. The handler does it by
+// itself.
+func CheckIdentity(id authn.Identity) error {
 	if id.Subject == "" {
 		return &failure{reason: authn.Internal, detail: "an identity without a subject"}
 	}

@@ -21,7 +21,7 @@ type proxy struct {
 	authenticator authn.Authenticator
 	target        *url.URL
 	routes        *mux.Router
-	odd           http.Handler // nil: odd paths are refused
+	odd           *door // nil: odd paths are refused
 	forward       *httputil.ReverseProxy
 	identity      HeaderNames
 	claims        nameSet // whatever a caller could claim an identity with
@@ -65,11 +65,7 @@ func New(o Options) (http.Handler, error) {
 		p.observer = nobody{}
 	}
 	p.requests = newRequestLog(p.log)
-	fallback := p.gate(&Route{ForwardAuthorization: o.ForwardAuthorization})
-	if o.ForwardOddPaths {
-		p.odd = fallback
-	}
-	if p.routes, err = p.router(o.Routes, fallback); err != nil {
+	if err := p.setRoutes(o); err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	p.forward = p.reverseProxy(o.Transport)
@@ -88,23 +84,16 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve finds the gate that is in charge of r. Where it returns an error it has
+// serve finds the door that is in charge of r. Where it returns an error it has
 // written nothing.
 func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
 	if err := p.checkHeaders(r.Header); err != nil {
 		return err
 	}
-	var problem string
-	if x.target, problem = targetOf(r); problem == "" {
-		problem = oddity(x.target.path)
-		if problem == "" {
-			p.route(r).ServeHTTP(w, r)
-			return nil
-		}
-		if p.odd != nil {
-			p.odd.ServeHTTP(w, r)
-			return nil
-		}
+	d, problem := p.find(r, x)
+	if d != nil {
+		d.ServeHTTP(w, r)
+		return nil
 	}
 	// Such a path is never public, so whoever comes without a token hears
 	// about the token first, as everywhere else.
@@ -114,26 +103,30 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange) error
 	return &failure{reason: authn.Path, detail: problem}
 }
 
-// gate returns the handler of one route.
-func (p *proxy) gate(route *Route) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(r.Context())
-		x.route = route
-		token, err := p.admit(r, x)
-		if err != nil {
-			p.fail(w, x, err)
-			return
-		}
-		if r.ProtoMajor == 1 && r.ContentLength != 0 {
-			// An app may answer before it has read the whole body. By default
-			// an HTTP/1.1 server then throws away what it has not read, and the
-			// app would get a body with a hole. No error that matters: other
-			// servers do not do that.
-			_ = http.NewResponseController(w).EnableFullDuplex()
-		}
-		w, r = p.streams.enter(w, r, x, token)
-		p.forward.ServeHTTP(w, r)
-	})
+// A door is the handler of one route.
+type door struct {
+	*proxy
+	route *Route
+}
+
+// ServeHTTP implements http.Handler.
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchangeOf(r.Context())
+	x.route = d.route
+	token, err := d.admit(r, x)
+	if err != nil {
+		d.fail(w, x, err)
+		return
+	}
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		// An app may answer before it has read the whole body. By default
+		// an HTTP/1.1 server then throws away what it has not read, and the
+		// app would get a body with a hole. No error that matters: other
+		// servers do not do that.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
+	w, r = d.streams.enter(w, r, x, token)
+	d.forward.ServeHTTP(w, r)
 }
 
 // admit returns nil if r may go to the app, and has noted then who sent it. The
@@ -152,7 +145,7 @@ func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := checkIdentity(id); err != nil {
+	if err := CheckIdentity(id); err != nil {
 		return "", err
 	}
 	x.identity, x.reason = id, authn.OK

@@ -128,28 +128,46 @@ func oneSpelling(path string) string {
 	return strings.ToLower(strings.ToUpper(path))
 }
 
+// setRoutes makes the routes ready.
+func (p *proxy) setRoutes(o Options) (err error) {
+	fallback := &door{p, &Route{ForwardAuthorization: o.ForwardAuthorization}}
+	if o.ForwardOddPaths {
+		p.odd = fallback
+	}
+	p.routes, err = p.router(o.Routes, fallback)
+	return err
+}
+
 // router makes the routes ready, with fallback for what none of them matches.
 //
 // mux by itself would redirect unclean paths before any handler, match decoded
 // bytes, and answer 404 and 405 without asking us: our matchers look at the raw
 // bytes, and the last one takes everything.
-func (p *proxy) router(routes []Route, fallback http.Handler) (*mux.Router, error) {
+func (p *proxy) router(routes []Route, fallback *door) (*mux.Router, error) {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for _, r := range routes {
 		m, err := newMatcher(r)
 		if err != nil {
 			return nil, err
 		}
-		router.NewRoute().MatcherFunc(m.Match).Handler(p.gate(m.Route))
+		router.NewRoute().MatcherFunc(m.Match).Handler(&door{p, m.Route})
 	}
 	router.NewRoute().MatcherFunc(func(*http.Request, *mux.RouteMatch) bool { return true }).Handler(fallback)
 	return router, nil
 }
 
-// route returns the gate in charge of r. It does not let the router serve: that
-// copies the request twice, for variables that nobody reads.
-func (p *proxy) route(r *http.Request) http.Handler {
+// find returns the door in charge of r, or nil where its path is refused. The
+// problem is why the path is not canonical; such a path is never public.
+func (p *proxy) find(r *http.Request, x *exchange) (d *door, problem string) {
+	if x.target, problem = targetOf(r); problem != "" {
+		return nil, problem
+	}
+	if problem = oddity(x.target.path); problem != "" {
+		return p.odd, problem
+	}
+	// The router does not serve: it would copy the request twice, for variables
+	// that nobody reads.
 	var match mux.RouteMatch
 	p.routes.Match(r, &match)
-	return match.Handler
+	return match.Handler.(*door), ""
 }

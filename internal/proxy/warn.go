@@ -20,15 +20,22 @@ const (
 // themselves (code 299; client-go, rest/warnings.go), and proxies may drop those,
 // as RFC 9111 section 5.5 made them obsolete: so it is said in one of ours too.
 func (w warnings) set(h http.Header, t *authn.Token) {
-	text := ""
+	if text := w.text(t); text != "" {
+		h.Add("Warning", `299 sallyport "`+text+`"`)
+		h.Set("Sallyport-Warning", text)
+	}
+}
+
+func (w warnings) text(t *authn.Token) string {
 	switch {
 	case w.legacy && t.Legacy:
-		text = legacyText
+		return legacyText
 	case w.stale && !t.WarnAfter.IsZero() && t.Stale(time.Now()):
-		text = staleText
-	default:
-		return
+		return staleText
 	}
-	h.Add("Warning", `299 sallyport "`+text+`"`)
-	h.Set("Sallyport-Warning", text)
+	return ""
 }
+
+// Warning is what the handler of these options tells the caller with that token
+// beside the app's answer, "" where there is nothing to tell.
+func Warning(o Options, t *authn.Token) string { return warnings{o.WarnStale, o.WarnLegacy}.text(t) }
