@@ -68,6 +68,10 @@ func TestReasons(t *testing.T) {
 		if d := r.Description(); d != plain && !strings.Contains(row, `"`+d+`"`) {
 			t.Errorf("%s: the page does not say what the caller is told: %q", r, d)
 		}
+		words := strings.ReplaceAll(regexp.MustCompile(`\[([^]]+)\]\([^)]*\)`).ReplaceAllString(row, "$1"), "`", "")
+		if a := r.Advice(); !strings.Contains(words, a) {
+			t.Errorf("%s: the page does not have the advice %q", r, a)
+		}
 	}
 	for r := range page {
 		t.Errorf("%s is explained, and there is no such reason", r)
@@ -288,7 +292,7 @@ func TestIndex(t *testing.T) {
 
 // Whatever looks like a flag in a page is one.
 func TestFlagsInPages(t *testing.T) {
-	known := config.Help(true) + " --help --once --duration --verbose --timeout --help=all --jwks --ca-file --output "
+	known := config.Help(true) + " --help --once --duration --verbose --timeout --help=all --jwks --ca-file --output --path --method "
 	pages(t, func(name, text string) {
 		for _, m := range regexp.MustCompile("`(?:sallyport \\w+ )?(--[a-z-]+)").FindAllStringSubmatch(text, -1) {
 			if !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `[\s=]`).MatchString(known) {

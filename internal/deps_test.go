@@ -79,6 +79,7 @@ var rooms = []struct {
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
 	{"internal/connlimit", nil, "it counts connections, whatever is said on them"},
 	{"internal/demo", []string{"internal/authn/jwt", "internal/minicluster"}, "it plays a cluster and its callers; the gate that it shows is the real one, handed to it"},
+	{"internal/explain", []string{"internal/authn"}, "it tells what the checks of serving came to, and makes none"},
 	{"internal/fairqueue", nil, "it hands out turns, whatever they are for"},
 	{"internal/filewatch", nil, "it reads files, whatever is in them"},
 	{"internal/filewatch/volumetest", nil, "it stands in for the kubelet, in tests"},

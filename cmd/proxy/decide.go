@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -56,7 +57,18 @@ type decider struct {
 	reviews *tokenreview.Reviewer
 	// both is how a cluster's token is decided about, nil in mode oidc.
 	both *authn.Both
-	runs []func(context.Context) error
+	// chain is who decides behind the cache.
+	chain authn.Authenticator
+	// fetches are what runs makes again and again, to be made once.
+	fetches []fetch
+	runs    []func(context.Context) error
+}
+
+// A fetch asks an issuer, or the API server for the cluster's, for what is needed
+// to examine its tokens.
+type fetch struct {
+	whose string
+	once  func(context.Context) error
 }
 
 // newDecider wires the mode: cache in front of the choice by issuer, in front of
@@ -79,9 +91,8 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 	crowded := telemetry.NewTally(func(n int, _ string) {
 		log.Warn("too many tokens to be examined at once: some callers got 503", zap.Int("count", n))
 	})
-	d.Cache, err = cache.New(&authn.Issuers{
-		Claimed: claimedIssuer, Cluster: clusters, Others: others,
-	}, cache.Options{
+	d.chain = &authn.Issuers{Claimed: claimedIssuer, Cluster: clusters, Others: others}
+	d.Cache, err = cache.New(d.chain, cache.Options{
 		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting, Examine: fairqueue.New(examining()),
 		Decided: func(r authn.Reason, err error, s cache.Source, took time.Duration) {
 			m.Decision(resultOf(err), r, string(s), took)
@@ -91,6 +102,16 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 		},
 	})
 	return d, err
+}
+
+// fetchAll makes each fetch once, side by side. What came of it shows in the
+// decisions.
+func (d *decider) fetchAll(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, f := range d.fetches {
+		all.Go(func() { _ = f.once(ctx) })
+	}
+	all.Wait()
 }
 
 // maxStale is how long a caller who was confirmed before goes on without.
@@ -143,11 +164,16 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 	if c.Mode == config.TokenReview {
 		both.First = rules.Claimed
 		if d.cluster.learn {
+			d.fetches = append(d.fetches, fetch{"the cluster's issuer", func(ctx context.Context) error {
+				_, err := source.Issuer(ctx)
+				return err
+			}})
 			d.runs = append(d.runs, func(ctx context.Context) error { return source.RunIssuer(ctx, c.KeyRefresh.Interval) })
 		}
 	} else {
 		d.keys = oidc.NewKeySet(telemetry.ClusterIssuer, source.Keys, lifetimes(c), log, observeKeys(m, telemetry.ClusterIssuer))
 		d.runs, d.sets = append(d.runs, d.keys.Run), append(d.sets, d.keys)
+		d.fetches = append(d.fetches, fetch{"the cluster's keys", d.keys.Fetch})
 		verifier := oidc.NewVerifier(rules, d.keys)
 		if c.Mode == config.OIDC {
 			return verifier, nil
@@ -215,6 +241,7 @@ func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.L
 			Lives: lives(c),
 		}, keys)
 		d.runs, d.sets = append(d.runs, keys.Run), append(d.sets, keys)
+		d.fetches = append(d.fetches, fetch{"the keys of " + j.URL, keys.Fetch})
 	}
 	return others, nil
 }

@@ -18,4 +18,4 @@ func main() {
 }
 
 // commands are in the order of the overview.
-var commands = []command{serveCommand(runGate), inspectCommand, demoCommand, drainCommand, echoCommand, versionCommand}
+var commands = []command{serveCommand(runGate), inspectCommand, explainCommand, demoCommand, drainCommand, echoCommand, versionCommand}

@@ -117,6 +117,13 @@ func (w *world) flags(dir string, args []string) []string {
 
 func (w *world) serve(dir string, args []string) {
 	w.t.Helper()
+	w.launch(dir, args)
+	w.eventually("started", func() bool { code, _ := w.admin("/startupz"); return code == http.StatusOK })
+}
+
+// launch starts the gate, and does not wait until it has started.
+func (w *world) launch(dir string, args []string) {
+	w.t.Helper()
 	c, err := config.Load(w.flags(dir, args))
 	must(w.t, err)
 	w.gate, err = newGate(c, w.log)
@@ -127,7 +134,6 @@ func (w *world) serve(dir string, args []string) {
 	go func() { defer close(w.ended); done <- w.gate.run(ctx) }()
 	w.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	w.t.Cleanup(func() { w.stop() })
-	w.eventually("started", func() bool { code, _ := w.admin("/startupz"); return code == http.StatusOK })
 }
 
 // token issues a token of the caller's for our audience.

@@ -1,0 +1,57 @@
+package explain
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"sallyport/internal/authn"
+)
+
+func TestDecide(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		verdict Verdict
+		status  int
+		text    string
+	}{
+		{nil, Accepted, 0, "Accepted, with the reason ok: the request goes to the app.\nThe app sees jo, uid \"1\", of the groups a, b.\n  k: v\n"},
+		{authn.Refuse(authn.Expired, "x"), Refused, 401, "Refused: 401, with the reason expired.\nThe caller is told: the token has expired.\nWhat would change that: a client"},
+		{&authn.Error{Kind: authn.ErrNoToken, Reason: authn.Missing}, Refused, 401, "Refused: 401, with the reason missing.\nWhat would change that: send"},
+		{&authn.Error{Kind: authn.ErrBadRequest, Reason: authn.Header}, Refused, 400, "Refused: 400, with the reason header.\nThe caller is told: the Authorization header must"},
+		{authn.Unavailable(authn.ReviewFailed, "x"), Undecided, 503, "Undecided: 503, with the reason review_failed. That says nothing about the token.\nWhat would"},
+		{context.Canceled, Undecided, 503, "Undecided: 503, with the reason internal."},
+	} {
+		var r Report
+		r.Decide(authn.Identity{Subject: "jo", UID: "1", Groups: []string{"a", "b"}, Extra: map[string][]string{"k": {"v"}}}, c.err)
+		var b bytes.Buffer
+		if err := r.Text(&b); err != nil {
+			t.Fatal(err)
+		}
+		if r.Verdict != c.verdict || r.Status != c.status || !strings.Contains(b.String(), c.text) || (r.Caller == nil) != (c.err != nil) {
+			t.Errorf("%v: %+v\n%s", c.err, r, b.String())
+		}
+	}
+}
+
+// What a caller wrote is bounded, and does not reach the terminal as it is.
+func TestStep(t *testing.T) {
+	var r Report
+	signature := strings.Repeat("c2ln", 30)
+	r.Step(authn.Step{Check: "issuer", Err: authn.Refuse(authn.Issuer, "\x1b[31m%s", signature)})
+	r.Step(authn.Step{Check: "key", Skipped: true})
+	r.Step(authn.Step{Check: "review", Err: context.Canceled})
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"REFUSED     issuer", "[...]", "-           key", "context canceled"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, b.String())
+		}
+	}
+	if strings.ContainsAny(b.String(), "\x1b") || strings.Contains(b.String(), signature) {
+		t.Errorf("%q", b.String())
+	}
+}
