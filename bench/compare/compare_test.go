@@ -13,10 +13,8 @@ import (
 func TestCompare(t *testing.T) {
 	var out strings.Builder
 	for _, o := range []options{
-		{steps: "start,one", proxies: "bare,hybrid"},
-		{steps: "rate", proxies: "bare,hybrid", profile: t.TempDir()},
-		{steps: "h2c", proxies: "hybrid"},
-		{steps: "cold", proxies: "oidc"},
+		{steps: "start,one,rate", proxies: "bare,hybrid", profile: t.TempDir()},
+		{steps: "h2c,cold", proxies: "oidc"},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {

@@ -14,9 +14,9 @@ import (
 
 // A conn is one connection, with at most one request under way.
 type conn struct {
-	fd             int
-	busy           bool
-	due, idleSince time.Duration // since the loop began
+	fd   int
+	busy bool
+	due  time.Duration // of the request under way, since the loop began
 
 	head   []byte // of the answer, as far as it has come
 	buffer []byte

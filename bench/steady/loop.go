@@ -22,9 +22,6 @@ type result struct {
 	Requests, Errors int
 	Took             int64
 	P50, P99, P999   int64
-	// Late is how late the median request was sent that had a free connection:
-	// the client's own doing, and part of the times above.
-	Late int64
 }
 
 // A loop is all connections, and what is due.
@@ -101,8 +98,6 @@ func (l *loop) send() time.Duration {
 		l.free = l.free[:len(l.free)-1]
 		if l.rate == 0 {
 			due = now
-		} else if c.idleSince < due {
-			l.late = append(l.late, now-due)
 		}
 		c.due, c.busy = due, true
 		request := l.requests[l.sent%len(l.requests)]
@@ -143,12 +138,11 @@ func (l *loop) answer(c *conn) {
 	case err != nil || !c.busy:
 		l.replace(c)
 	case done:
-		now := time.Since(l.began)
-		l.took = append(l.took, now-c.due)
+		l.took = append(l.took, time.Since(l.began)-c.due)
 		if c.status >= 200 && c.status <= 299 {
 			l.good++
 		}
-		l.release(c, now)
+		l.release(c)
 	}
 }
 
@@ -159,12 +153,12 @@ func (l *loop) replace(c *conn) {
 	_ = c.redial(l.to)
 	l.poll[slices.Index(l.conns, c)].Fd = int32(c.fd)
 	if c.busy {
-		l.release(c, time.Since(l.began))
+		l.release(c)
 	}
 }
 
-func (l *loop) release(c *conn, now time.Duration) {
-	c.busy, c.idleSince = false, now
+func (l *loop) release(c *conn) {
+	c.busy = false
 	l.free = append(l.free, c)
 }
 
@@ -172,7 +166,6 @@ func (l *loop) result() *result {
 	return &result{
 		Requests: l.sent, Errors: l.sent - l.good, Took: min(time.Since(l.began), l.duration).Microseconds(),
 		P50: quantile(l.took, 0.5), P99: quantile(l.took, 0.99), P999: quantile(l.took, 0.999),
-		Late: quantile(l.late, 0.5),
 	}
 }
 
