@@ -29,8 +29,9 @@ func (r *result) maxReviews() int {
 	if r.mode == "oidc" {
 		return 0
 	}
-	// A confirmation is good for 80 % of its time at the least.
-	each := 1 + int(r.floodTook/(recheck*4/5))
+	// The first recheck comes any time, and each other after 64 % of the time at
+	// the earliest.
+	each := 2 + int(r.floodTook/(recheck*16/25))
 	n := r.proven * each
 	if r.mode == "tokenreview" && r.kind.asked {
 		n += unprovenBurst + int(math.Ceil(unprovenRate*r.floodTook.Seconds()))

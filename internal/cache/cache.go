@@ -191,7 +191,7 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan s
 			examine = c.examine
 		}
 		id, err := examine(ctx, token)
-		err = c.settle(k, id, err)
+		err = c.settle(k, e, id, err)
 		return outcome{id, sourceOf(id, err)}, err
 	})
 }
@@ -231,14 +231,15 @@ func (c *Cache) examine(ctx context.Context, token string) (id authn.Identity, e
 	return id, err
 }
 
-// settle remembers what is to be remembered.
-func (c *Cache) settle(k key, id authn.Identity, err error) error {
+// settle remembers what is to be remembered, in place of the entry before, which
+// may be nil.
+func (c *Cache) settle(k key, before *entry, id authn.Identity, err error) error {
 	switch {
 	case err == nil && (id.Subject == "" || !time.Now().Before(id.Expires)):
 		// No Authenticator may say so; admitting nobody is the safe reading.
 		return fmt.Errorf("accepted an identity without a subject, or one that has expired")
 	case err == nil && id.Standing != authn.Unconfirmed:
-		c.proven.add(k, newEntry(id, c.o.Recheck))
+		c.proven.add(k, newEntry(id, c.o.Recheck, before))
 	case errors.Is(err, authn.ErrUnauthenticated):
 		c.proven.remove(k)
 		if authn.ReasonOf(err).Remembered() {

@@ -158,6 +158,39 @@ func TestRechecksInTheLastFifth(t *testing.T) {
 	})
 }
 
+// However many tokens come at once, when a fleet starts or when the API server is
+// back, the load of their rechecks is even from then on.
+func TestRechecksComeOneByOne(t *testing.T) {
+	const tokens = 1000
+	bubble(t, Options{MaxStale: maxStale}, func(t *testing.T, c *Cache, next *script) {
+		second := func() int64 {
+			before := next.calls.Load()
+			for i := range tokens {
+				want(t, c, fmt.Sprint(i), nil, 0)
+			}
+			time.Sleep(time.Second)
+			return next.calls.Load() - before
+		}
+		even := func(after string) {
+			t.Helper()
+			if n := second(); n != tokens {
+				t.Errorf("%s %d reviews, want one of each token", after, n)
+			}
+			// One in 19.2 to 24 s for each token, so 46 a second.
+			for i := range 60 {
+				if n := second(); n < 10 || n > 100 {
+					t.Errorf("%s, after %d s: %d reviews in a second", after, i+1, n)
+				}
+			}
+		}
+		even("at the start")
+		next.say(authn.Identity{}, unavailable)
+		time.Sleep(time.Minute)
+		next.say(confirmed(), nil)
+		even("after an outage")
+	})
+}
+
 func TestNobodyAsksNobodyRechecks(t *testing.T) {
 	bubble(t, Options{}, func(t *testing.T, c *Cache, next *script) {
 		want(t, c, "t", nil, 0)
@@ -470,7 +503,7 @@ func TestBoundedBytes(t *testing.T) {
 		t.Errorf("%d bytes counted", c.proven.bytes)
 	}
 	for range 100 { // as each recheck does
-		c.proven.add(key{}, newEntry(id, recheck))
+		c.proven.add(key{}, newEntry(id, recheck, nil))
 	}
 	if n := c.Len(); n != 9 {
 		t.Errorf("%d entries after one was replaced 100 times", n)

@@ -19,16 +19,31 @@ type entry struct {
 	// interval is how long the confirmation is good for; zero means for as
 	// long as the token is.
 	interval time.Duration
+	// due is how long it is good for before one request starts a recheck that
+	// nobody waits for.
+	due time.Duration
 	// recheck is when the recheck under way was begun, in Unix nanoseconds, and
 	// 0 while there is none.
 	recheck atomic.Int64
 }
 
-func newEntry(id authn.Identity, recheck time.Duration) *entry {
+// newEntry returns the entry for a token that was just proven, in place of the
+// one before, which may be nil.
+//
+// Tokens that arrived together must not be rechecked together. Where one recheck
+// followed the other in time, it takes little chance to keep them apart. All other
+// tokens may have arrived with those of every other gate, when a fleet started or
+// the API server came back, and would be asked about in waves for many minutes:
+// so their first recheck comes any time.
+func newEntry(id authn.Identity, recheck time.Duration, before *entry) *entry {
 	e := &entry{id: id, confirmed: time.Now()}
-	if id.Standing == authn.Confirmed {
-		// Tokens that arrived together must not be rechecked together.
-		e.interval = recheck - rand.N(recheck/5+1)
+	if id.Standing != authn.Confirmed {
+		return e
+	}
+	e.interval = recheck - rand.N(recheck/5+1)
+	e.due = e.interval - e.interval/5
+	if before == nil || e.confirmed.Sub(before.confirmed) >= before.interval {
+		e.due = rand.N(e.due + 1)
 	}
 	return e
 }
@@ -80,11 +95,10 @@ func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id au
 		return id, "", nil, false
 	}
 	age := now.Sub(e.confirmed)
-	if e.interval == 0 || age < e.interval-e.interval/5 {
+	if e.interval == 0 || age < e.due {
 		return e.id, FromCache, nil, true
 	}
 	if age < e.interval {
-		// In the last fifth one request starts the recheck, and nobody waits.
 		if begun := e.begin(now); begun.Equal(now) {
 			c.ask(ctx, k, token, e)
 		}
