@@ -86,6 +86,7 @@ var rooms = []struct {
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
 	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it says what a token claims, and decides nothing"},
+	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
 	{"internal/proxy", []string{"internal/authn", "internal/inflight"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
@@ -191,7 +192,7 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)

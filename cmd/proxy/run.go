@@ -279,7 +279,9 @@ func runGate(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	telemetry.BridgeKlog(g.log) // there is one klog in a process
+	// There is one klog in a process, and one memory limit.
+	telemetry.BridgeKlog(g.log)
 	telemetry.BridgeStdLog(g.log)
+	limitMemory(os.DirFS("/"), g.log)
 	return g.run(ctx)
 }
