@@ -34,7 +34,6 @@ type loop struct {
 	sent  int // requests, answered or not
 	good  int // answers with a status of success
 	took  []time.Duration
-	late  []time.Duration
 }
 
 // drain is how long the last answers may take, after the time is up. A decision
