@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/bench/certificate"
 	"sallyport/bench/process"
 	"sallyport/bench/world"
 	"sallyport/internal/minicluster"
@@ -69,7 +70,7 @@ func (t tools) open(ctx context.Context, tokens int, duration time.Duration) (at
 	if err := os.WriteFile(at.public, public, 0o600); err != nil {
 		return at, err
 	}
-	at.cert, at.key, err = certificate(at.dir)
+	at.cert, at.key, err = certificate.Write(at.dir)
 	return at, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/bench/badtoken"
 	"sallyport/bench/world"
 )
 
@@ -25,15 +26,15 @@ type kind struct {
 }
 
 var kinds = []kind{
-	{name: "forged", asked: true, tokens: forged},
+	{name: "forged", asked: true, tokens: badtoken.Forged},
 	// As many as the gate allows.
-	{name: "forged-h2", asked: true, streams: 250, tokens: forged},
-	{name: "unknown-key", asked: true, fetches: true, tokens: unknownKey},
-	{name: "expired", tokens: expired},
-	{name: "random", tokens: random},
-	{name: "16-KiB", asked: true, tokens: large},
-	{name: "dots-60k", tokens: dots(60_000)},
-	{name: "dots-1M", tokens: dots(1_000_000)},
+	{name: "forged-h2", asked: true, streams: 250, tokens: badtoken.Forged},
+	{name: "unknown-key", asked: true, fetches: true, tokens: badtoken.UnknownKey},
+	{name: "expired", tokens: badtoken.Expired},
+	{name: "random", tokens: badtoken.Random},
+	{name: "16-KiB", asked: true, tokens: badtoken.Large},
+	{name: "dots-60k", tokens: badtoken.Dots(60_000)},
+	{name: "dots-1M", tokens: badtoken.Dots(1_000_000)},
 }
 
 func kindNames() (names []string) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/bench/badtoken"
 	"sallyport/bench/gate"
 	"sallyport/bench/load"
 	"sallyport/bench/world"
@@ -121,7 +122,7 @@ func (m *measurement) baseline(ctx context.Context, res *result, well []load.Cal
 	ctx, cancel := context.WithTimeout(ctx, m.duration)
 	defer cancel()
 	f := load.Flood{
-		From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: publicPath, Tokens: none,
+		From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: publicPath, Tokens: badtoken.None,
 		Rate: float64(res.flood.Sum()) / res.floodTook.Seconds(),
 	}
 	var wg sync.WaitGroup

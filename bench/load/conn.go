@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -24,12 +25,22 @@ type conn struct {
 	r *bufio.Reader
 }
 
-// dial connects to an address, from one of ours.
-func dial(ctx context.Context, from, to string) (*conn, error) {
+// dial connects to an address, from one of ours, with TLS unless secure is nil.
+func dial(ctx context.Context, from, to string, secure *tls.Config) (*conn, error) {
 	d := net.Dialer{Timeout: answerTimeout, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	c, err := d.DialContext(ctx, "tcp", to)
 	if err != nil {
 		return nil, err
+	}
+	if secure != nil {
+		t := tls.Client(c, secure)
+		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		if err := t.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, err
+		}
+		c = t
 	}
 	return &conn{c, bufio.NewReaderSize(c, 4<<10)}, nil
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,10 +48,12 @@ func (t Tally) String() string {
 type Flood struct {
 	// From is the address to send from, To the gate's.
 	From, To string
+	// TLS is how to connect; nil means in clear.
+	TLS *tls.Config
 	// Conns is the number of connections.
 	Conns int
 	// Streams is how many requests each has under way; zero means one, over
-	// HTTP/1.1, and all others are HTTP/2 in clear.
+	// HTTP/1.1, and all others are HTTP/2, with prior knowledge.
 	Streams int
 	// Path is what is asked for.
 	Path string
@@ -96,7 +99,7 @@ func (f *Flood) send(ctx context.Context, p *pace) Tally {
 		}
 		return t
 	}
-	l := line{from: f.From, to: f.To}
+	l := line{from: f.From, to: f.To, secure: f.TLS}
 	defer l.close()
 	var buffer []byte
 	for p.wait(ctx) {

@@ -2,12 +2,14 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 )
 
 // A line is a connection that is made again when it has ended.
 type line struct {
 	from, to string
+	secure   *tls.Config // nil for none
 	c        *conn
 	stop     func() bool
 }
@@ -19,7 +21,7 @@ const redial = 10 * time.Millisecond
 // do sends a request. The end of ctx cuts it.
 func (l *line) do(ctx context.Context, request []byte) (status int, err error) {
 	if l.c == nil {
-		if l.c, err = dial(ctx, l.from, l.to); err != nil {
+		if l.c, err = dial(ctx, l.from, l.to, l.secure); err != nil {
 			l.c = nil
 			sleep(ctx, redial)
 			return 0, err

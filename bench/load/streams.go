@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// A session is one HTTP/2 connection in clear (RFC 9113) on which several
+// A session is one HTTP/2 connection (RFC 9113) on which several
 // requests are always under way.
 type session struct {
 	c     net.Conn
@@ -33,7 +33,11 @@ const endless = 1<<31 - 1
 // session sends requests, as many at a time as f says, until the other side asks
 // for another connection or ctx ends.
 func (f *Flood) session(ctx context.Context, next func() []byte, p *pace) Tally {
-	c, err := dial(ctx, f.From, f.To)
+	secure := f.TLS.Clone()
+	if secure != nil {
+		secure.NextProtos = []string{http2.NextProtoTLS}
+	}
+	c, err := dial(ctx, f.From, f.To, secure)
 	if err != nil {
 		sleep(ctx, redial)
 		return Tally{Cut: 1}

@@ -56,3 +56,28 @@ func TestStop(t *testing.T) {
 		t.Errorf("use of a process that has ended: %v", err)
 	}
 }
+
+func TestHeld(t *testing.T) {
+	start := func(redirections string) *Process {
+		p, err := Start("/bin/sh", "-c", redirections+" exec sleep 60")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Stop)
+		return p
+	}
+	few, more := start(""), start("exec 7</dev/null 8</dev/null;")
+	// A program that begins has files open for a moment.
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		a, err1 := few.Held()
+		b, err2 := more.Held()
+		if err1 == nil && err2 == nil && a.Files >= 3 && b.Files == a.Files+2 && a.Threads == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v, and with two more %+v; %v, %v", a, b, err1, err2)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

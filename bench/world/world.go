@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"sallyport/internal/minicluster"
@@ -22,8 +23,12 @@ const Audience = "app"
 // A World is one cluster with one app.
 type World struct {
 	Cluster *minicluster.Cluster
+	// Server serves the cluster. Its next CA stands beside the present one wherever
+	// it is trusted, so it may change at any time, and the volume be written anew.
+	Server *minicluster.Server
+	// Volume has the gate's own token and those CAs.
+	Volume *minicluster.Kubelet
 
-	server *minicluster.Server
 	app    *http.Server
 	appURL string
 	config string // the kubeconfig's path
@@ -35,7 +40,13 @@ type World struct {
 func New(dir, app string) (*World, error) {
 	w := &World{}
 	var err error
-	if w.Cluster, err = minicluster.New(minicluster.Options{Keys: minicluster.SharedKeys(0, 1)}); err != nil {
+	w.Cluster, err = minicluster.New(minicluster.Options{
+		Keys: minicluster.SharedKeys(0, 1),
+		// A pod that is deleted is refused at once, and not after the API server's
+		// own 10 s.
+		CacheTTL: -1,
+	})
+	if err != nil {
 		return nil, err
 	}
 	w.Cluster.CreateServiceAccount("gate", "gate")
@@ -43,7 +54,7 @@ func New(dir, app string) (*World, error) {
 	w.Cluster.Grant("system:serviceaccount:gate:gate", minicluster.Review)
 	w.Cluster.CreateServiceAccount("ns", "caller")
 	w.Cluster.CreatePod("ns", "caller-0", "caller", "")
-	if w.server, err = w.Cluster.Serve(); err != nil {
+	if w.Server, err = w.Cluster.Serve(); err != nil {
 		return nil, err
 	}
 	if err := w.files(dir); err != nil {
@@ -62,20 +73,23 @@ func New(dir, app string) (*World, error) {
 // files writes what the gate reads: its own token, for an hour, and where the
 // API server is.
 func (w *World) files(dir string) error {
-	volume, err := w.Cluster.Mount(minicluster.Mount{
+	var err error
+	w.Volume, err = w.Cluster.Mount(minicluster.Mount{
 		Dir:     filepath.Join(dir, "volume"),
 		Request: minicluster.Request{Namespace: "gate", ServiceAccount: "gate", Pod: "gate-0"},
-		Files:   func() map[string][]byte { return map[string][]byte{"ca.crt": w.server.CAPEM()} },
+		Files: func() map[string][]byte {
+			return map[string][]byte{"ca.crt": slices.Concat(w.Server.CAPEM(), w.Server.NextCAPEM())}
+		},
 	})
 	if err != nil {
 		return err
 	}
-	w.token = volume.Path()
+	w.token = w.Volume.Path()
 	w.config = filepath.Join(dir, "kubeconfig")
 	return os.WriteFile(w.config, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c",
 "clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority":%q}}],
 "contexts":[{"name":"c","context":{"cluster":"c","user":"u"}}],"users":[{"name":"u","user":{"tokenFile":%q}}]}`,
-		w.server.URL(), w.CAFile(), w.token), 0o600)
+		w.Server.URL(), w.CAFile(), w.token), 0o600)
 }
 
 // serveApp serves an app that takes next to no time of its own.
@@ -101,7 +115,7 @@ func (w *World) Close() {
 	if w.app != nil {
 		w.app.Close()
 	}
-	w.server.Stop()
+	w.Server.Stop()
 }
 
 // Flags are those of serve that say where everything is.
@@ -113,7 +127,7 @@ func (w *World) Flags() []string {
 }
 
 // APIServer is the API server's URL.
-func (w *World) APIServer() string { return w.server.URL() }
+func (w *World) APIServer() string { return w.Server.URL() }
 
 // CAFile is the file with the API server's CA.
 func (w *World) CAFile() string { return filepath.Join(filepath.Dir(w.token), "ca.crt") }

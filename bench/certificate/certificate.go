@@ -1,4 +1,6 @@
-package main
+// Package certificate makes certificates for loopback that sign themselves: clients
+// of a benchmark do not look.
+package certificate
 
 import (
 	"crypto/ecdsa"
@@ -13,13 +15,12 @@ import (
 	"time"
 )
 
-// certificate writes a certificate for loopback that signs itself: load programs
-// do not look. P-256 is what most servers have today, and what all proxies get.
-// Both files hold both, as HAProxy wants it.
-func certificate(dir string) (cert, key string, err error) {
+// New returns a certificate and its key, in PEM. P-256 is what most servers have
+// today.
+func New() (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", "", err
+		return nil, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
@@ -28,14 +29,23 @@ func certificate(dir string) (cert, key string, err error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
-		return "", "", err
+		return nil, nil, err
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), nil
+}
+
+// Write writes one to dir. Both files hold both, as HAProxy wants it.
+func Write(dir string) (cert, key string, err error) {
+	public, secret, err := New()
+	if err != nil {
 		return "", "", err
 	}
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	both := append(public, secret...)
 	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	if err := os.WriteFile(cert, both, 0o600); err != nil {
 		return "", "", err

@@ -1,4 +1,7 @@
-package main
+// Package badtoken makes tokens that no gate lets in, each unlike the others, so that
+// nothing that remembers helps. What it returns says where each connection gets its
+// own from: bytes that are used again for the next.
+package badtoken
 
 import (
 	"bytes"
@@ -11,14 +14,14 @@ import (
 	"sallyport/bench/world"
 )
 
-// forged are good tokens but for the signature, under the key that signs.
-func forged(w *world.World) (func() func() []byte, error) {
+// Forged are good tokens but for the signature, under the key that signs.
+func Forged(w *world.World) (func() func() []byte, error) {
 	token, err := w.Cluster.Token(world.Caller())
 	return load.Forged(token), err
 }
 
-// unknownKey are good tokens but for the key id, which nobody ever published.
-func unknownKey(w *world.World) (func() func() []byte, error) {
+// UnknownKey are good tokens but for the key id, which nobody ever published.
+func UnknownKey(w *world.World) (func() func() []byte, error) {
 	token, err := w.Cluster.Token(world.Caller())
 	_, rest, _ := strings.Cut(token, ".")
 	return func() func() []byte {
@@ -32,18 +35,18 @@ func unknownKey(w *world.World) (func() func() []byte, error) {
 	}, err
 }
 
-// expired are tokens that were good an hour ago. Their signatures are spoilt, as
+// Expired are tokens that were good an hour ago. Their signatures are spoilt, as
 // signing takes far longer than looking at the time, which comes first.
-func expired(w *world.World) (func() func() []byte, error) {
+func Expired(w *world.World) (func() func() []byte, error) {
 	r := world.Caller()
 	r.TTL = -time.Hour
 	token, err := w.Cluster.Token(r)
 	return load.Forged(token), err
 }
 
-// random are, in turn, bytes that may stand in a header but in no token, and
+// Random are, in turn, bytes that may stand in a header but in no token, and
 // what looks like a JWT until it is decoded.
-func random(*world.World) (func() func() []byte, error) {
+func Random(*world.World) (func() func() []byte, error) {
 	return func() func() []byte {
 		rng := load.Random()
 		token := make([]byte, 1<<10)
@@ -62,9 +65,9 @@ func random(*world.World) (func() func() []byte, error) {
 	}, nil
 }
 
-// large are forged tokens of the greatest length that is looked at, with as many
+// Large are forged tokens of the greatest length that is looked at, with as many
 // claims as fit: nothing takes longer to parse.
-func large(w *world.World) (func() func() []byte, error) {
+func Large(w *world.World) (func() func() []byte, error) {
 	const most = 16 << 10
 	claims, err := w.Cluster.Claims(world.Caller())
 	if err != nil {
@@ -87,13 +90,13 @@ func large(w *world.World) (func() func() []byte, error) {
 	}
 }
 
-// dots are tokens of dots alone. No two of them differ.
-func dots(n int) func(*world.World) (func() func() []byte, error) {
+// Dots are tokens of dots alone. No two of them differ.
+func Dots(n int) func(*world.World) (func() func() []byte, error) {
 	return func(*world.World) (func() func() []byte, error) {
 		token := bytes.Repeat([]byte("."), n)
 		return func() func() []byte { return func() []byte { return token } }, nil
 	}
 }
 
-// none is no token at all.
-func none() func() []byte { return func() []byte { return nil } }
+// None is no token at all.
+func None() func() []byte { return func() []byte { return nil } }
