@@ -7,7 +7,7 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz bench bench-floods bench-micro demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench bench-floods bench-micro soak demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-micro: ## Go benchmarks, held against bench/baseline.txt (2 minutes); bin/
 	@mkdir -p bin
 	go test -run '^$$' -bench '$(MICRO)' -benchmem -benchtime 0.2s -count 8 $(MICRO_IN) >bin/micro.txt
 	go tool -modfile=tools/go.mod benchstat bench/baseline.txt bin/micro.txt
+
+soak: ## ten minutes of changes, faults and attacks, and nothing may leak; FLAGS='-duration 1h' for more
+	go -C bench run ./soak $(FLAGS)
 
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo
