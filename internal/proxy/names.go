@@ -109,6 +109,10 @@ var (
 		"x-http-method-override", "x-http-method", "x-method-override",
 		"x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-path",
 	}}
+	// lookalikeNames are other spellings of what frames a message, and the header
+	// in which a CGI program finds the variable HTTP_PROXY (CVE-2016-5385). How a
+	// message is framed is the transport's to say.
+	lookalikeNames = nameSet{exact: []string{"content-length", "transfer-encoding", "proxy"}}
 	// reservedNames frame a message, route it, or carry a credential. They are
 	// no names for identity headers, and RFC 9110 section 6.5.1 wants none of
 	// them in a trailer.

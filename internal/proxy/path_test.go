@@ -120,6 +120,7 @@ func TestTargetOf(t *testing.T) {
 		{"two opinions on encoding", "/a%2fb", "GET", "h", 1, "/a%252fb", "", ""},
 		{"asterisk", "*", "OPTIONS", "h", 2, "*", "", ""},
 		{"CONNECT", "/a", "CONNECT", "h", 2, "", "", ""},
+		{"method with a space, as HTTP/2 allows", "/a", "G T", "h", 2, "", "", ""},
 	} {
 		if tc.url == "" {
 			tc.url = tc.uri

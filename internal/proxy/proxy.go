@@ -125,6 +125,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// servers do not do that.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
+	keepUpgrade(r)
 	w, r = d.streams.enter(w, r, x, token)
 	d.forward.ServeHTTP(w, r)
 }

@@ -15,11 +15,11 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In.Context())
 	h := pr.Out.Header
 	p.claims.removeFrom(h)
+	lookalikeNames.removeFrom(h)
 	p.setForwarding(h, x)
 	if x.route.Public {
 		overrideNames.removeFrom(h)
 	}
-	keepUpgrade(pr.Out)
 	keepAuthorization(h, x.route)
 	dropSocketTokens(h)
 	delete(h, "Http2-Settings") // the other half of Upgrade: h2c
@@ -33,11 +33,12 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 
 // keepUpgrade lets WebSocket through and no other protocol: what we cannot read
 // could carry requests that nobody checks (h2c smuggling). Without its Upgrade
-// header a request is an ordinary one, as RFC 9110 section 7.8 allows.
-func keepUpgrade(out *http.Request) {
-	if !isWebSocket(out.Header) || out.Method != http.MethodGet {
-		delete(out.Header, "Upgrade")
-		delete(out.Header, "Connection")
+// header a request is an ordinary one, as RFC 9110 section 7.8 allows, and wants
+// for HTTP/1.0. It comes before ReverseProxy, which fails where it cannot print
+// the protocol's name.
+func keepUpgrade(r *http.Request) {
+	if !isWebSocket(r.Header) || r.Method != http.MethodGet || r.ProtoMajor != 1 || r.ProtoMinor == 0 {
+		delete(r.Header, "Upgrade")
 	}
 }
 

@@ -38,6 +38,10 @@ func targetOf(r *http.Request) (target, string) {
 	switch {
 	case r.Method == http.MethodConnect:
 		return t, "CONNECT is not for a reverse proxy"
+	case !httpguts.ValidHeaderFieldName(r.Method):
+		// Possible in HTTP/2. A method is a token, as a header's name is (RFC
+		// 9110 section 9.1).
+		return t, "the method is not valid"
 	case strings.IndexByte(r.RequestURI, ' ') >= 0:
 		// Possible in HTTP/2; in HTTP/1.1 it would end the target.
 		return t, "a space in the target"
