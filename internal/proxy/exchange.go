@@ -111,21 +111,6 @@ func (x *exchange) endedBy(e *ending) {
 	x.flight.streams.o.Ended(e.end)
 }
 
-// dropTimeout is how long the rest of a body may take that nobody wants any more.
-// Who is still uploading has that long to see the answer before the cut.
-const dropTimeout = 2 * time.Second
-
-// dropBody bounds what comes after the answer. An HTTP/1.1 server reads up to 256
-// KiB of what is left of a body, so that the connection can be used again, and
-// has no other limit of time for it: without one, whoever sends the head of a
-// request alone would hold a goroutine for ever, and need no token for it.
-func (x *exchange) dropBody(w http.ResponseWriter) {
-	if x.in.ProtoMajor == 1 && x.in.ContentLength != 0 {
-		// An error means that the connection is gone, or is no socket.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(dropTimeout))
-	}
-}
-
 // describePanic says what v is. Only the runtime's own words are repeated: any
 // other value may hold a token.
 func describePanic(v any) string {

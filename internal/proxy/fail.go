@@ -56,10 +56,11 @@ func (p *proxy) fail(w http.ResponseWriter, x *exchange, err error) {
 	if code == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(err))
 	}
-	if x.in.ProtoMajor == 2 && code == http.StatusUnauthorized || x.reason == authn.Body {
+	if x.in.ProtoMajor == 2 && code == http.StatusUnauthorized || x.reason == authn.Body || x.body.halfRead() {
 		// HTTP/2: net/http sends GOAWAY, so that a flood of streams without a
 		// good token (CVE-2023-44487) pays for a connection each time.
 		// k8s.io/apiserver does so too (pkg/endpoints/filters/authentication.go).
+		// HTTP/1.1: what is left of the body must be nobody's request.
 		h.Set("Connection", "close")
 	}
 	answer(w, code)

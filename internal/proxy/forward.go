@@ -46,6 +46,9 @@ func (p *proxy) begin(res *http.Response) error {
 		return &failure{reason: authn.ClientGone, detail: "ended before the answer"} // fail knows why
 	}
 	p.warn.set(res.Header, &x.identity.Token)
+	if x.body.halfRead() && res.StatusCode != http.StatusSwitchingProtocols {
+		res.Header["Connection"] = []string{"close"}
+	}
 	x.code, x.answered = res.StatusCode, true
 	return nil
 }

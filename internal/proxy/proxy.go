@@ -126,6 +126,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	keepUpgrade(r)
+	d.watchBody(r, x)
 	w, r = d.streams.enter(w, r, x, token)
 	d.forward.ServeHTTP(w, r)
 }

@@ -28,7 +28,7 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 	x.target.send(pr.Out.URL, p.target)
 	pr.Out.Host = pr.In.Host
-	p.watchBody(pr.Out, x)
+	x.announceTrailers(pr.Out)
 }
 
 // keepUpgrade lets WebSocket through and no other protocol: what we cannot read

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -405,5 +407,56 @@ func TestHTTP2ConnectionCloses(t *testing.T) {
 	}
 	if dials.Load() < 3 {
 		t.Errorf("100 refusals used %d connections", dials.Load())
+	}
+}
+
+// An app may answer before the body is there. What comes of it afterwards is no
+// request, and nobody waits for it.
+func TestEarlyAnswerToHalfABody(t *testing.T) {
+	app := gate(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(413) }, Options{})
+	for name, tc := range map[string]struct {
+		url  string
+		code int
+	}{
+		"HTTP/1.1":             {rawApp(t, "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n"), 413},
+		"HTTP/2":               {"h2c://" + app.app, 413},
+		"an answer of our own": {rawApp(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"), 502},
+	} {
+		for _, framing := range []string{"Content-Length: 100000", "Transfer-Encoding: chunked"} {
+			t.Run(name+", "+framing, func(t *testing.T) {
+				t.Parallel()
+				r := gateTo(t, UpstreamOptions{URL: mustURL(t, tc.url)}, Options{})
+				conn, br := r.dial(t, strings.Replace(get("/", framing), "GET", "POST", 1)+"18000\r\nhalf")
+				res, err := http.ReadResponse(br, nil)
+				if err != nil || res.StatusCode != tc.code {
+					t.Fatalf("%v, %v", res, err)
+				}
+				io.Copy(io.Discard, res.Body)
+				io.WriteString(conn, get("/smuggled"))
+				conn.SetReadDeadline(time.Now().Add(3 * dropTimeout))
+				if res, err := http.ReadResponse(br, nil); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("the connection goes on with %v", res)
+				}
+			})
+		}
+	}
+}
+
+// An app that has read the body leaves the connection as it is.
+func TestKeptAfterABody(t *testing.T) {
+	app := gate(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }, Options{})
+	for _, scheme := range []string{"http://", "h2c://"} {
+		r := gateTo(t, UpstreamOptions{URL: mustURL(t, scheme+app.app)}, Options{})
+		conn, br := r.dial(t, "")
+		for i := range 50 {
+			for _, rest := range []string{"Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"} {
+				io.WriteString(conn, strings.TrimSuffix(strings.Replace(get("/"), "GET", "POST", 1), "\r\n")+rest)
+				res, err := http.ReadResponse(br, nil)
+				if err != nil || res.StatusCode != 200 || res.Close {
+					t.Fatalf("%s, request %d: %v, %v", scheme, i, res, err)
+				}
+				io.Copy(io.Discard, res.Body)
+			}
+		}
 	}
 }
