@@ -31,6 +31,19 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+// So has each attack that another test has more of.
+func TestAttackProofs(t *testing.T) {
+	proofs := regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(read(t, "attacks.md"), -1)
+	if len(proofs) < 50 {
+		t.Errorf("only %d proofs were found", len(proofs))
+	}
+	for _, p := range proofs {
+		if !hasTest(t, filepath.Join("..", p[1]), p[2]) {
+			t.Errorf("%s has no %s", p[1], p[2])
+		}
+	}
+}
+
 // hasTest looks in the sources, as the tests of e2e are in no build of this one.
 func hasTest(t *testing.T, dir, name string) bool {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 )
 
 // makeCertificate returns the files of a self-signed pair that names itself.
-func makeCertificate(t *testing.T, name string, notAfter time.Time) map[string]string {
+func makeCertificate(t testing.TB, name string, notAfter time.Time) map[string]string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -37,7 +37,7 @@ func makeCertificate(t *testing.T, name string, notAfter time.Time) map[string]s
 }
 
 // writeCertificate writes one by renaming, as certificate tools do.
-func writeCertificate(t *testing.T, dir, name string, notAfter time.Time) {
+func writeCertificate(t testing.TB, dir, name string, notAfter time.Time) {
 	t.Helper()
 	for file, content := range makeCertificate(t, name, notAfter) {
 		must(t, os.WriteFile(filepath.Join(dir, file+"~"), []byte(content), 0o600))
