@@ -97,6 +97,8 @@ func TestDiscovered(t *testing.T) {
 	}{
 		"good":                      {pages(page(good), page(keys)), Fetched, ""},
 		"another issuer":            {pages(page(about("https://other.example", keysURL)), page(keys)), Decode, "names the issuer"},
+		"names in another case":     {pages(page([]byte(`{"Issuer":"`+issuer+`","JWKS_URI":"`+keysURL+`"}`)), page(keys)), Decode, "did not answer a discovery document"},
+		"a name twice":              {pages(page([]byte(`{"issuer":"x","issuer":"`+issuer+`","jwks_uri":"`+keysURL+`"}`)), page(keys)), Decode, "did not answer a discovery document"},
 		"issuer with a slash":       {pages(page(about(issuer+"/", keysURL)), page(keys)), Decode, "names the issuer"},
 		"no issuer":                 {pages(page(about("", keysURL)), page(keys)), Decode, "discovery document"},
 		"no jwks_uri":               {pages(page(about(issuer, "")), page(keys)), Decode, "jwks_uri"},
