@@ -86,10 +86,10 @@ var rooms = []struct {
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
 	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it says what a token claims, and decides nothing"},
-	{"internal/loopback", nil, "it carries requests, whoever sent them"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
-	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/proxy", []string{"internal/authn", "internal/inflight"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/status", nil, "it is told what there is to show, and asks nobody"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
 	{"internal/tokenfile", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it follows our own token, and judges nobody's"},
 }
@@ -154,7 +154,6 @@ var forbidden = []struct{ room, path, why string }{
 	{"internal/proxy", "github.com/coreos/go-oidc", "HTTP knows nothing of keys"},
 	{"internal/proxy", "github.com/go-jose/go-jose", "as go-oidc"},
 	{"internal/inspect", "github.com/coreos/go-oidc", "who checks a signature fetches keys; it only reads"},
-	{"internal/loopback", "go.uber.org/zap", "it has errors to return, and nothing to tell"},
 	{"internal/minicluster", "k8s.io/client-go", "it speaks the protocol itself, so that client-go is tested against it"},
 	{"internal/minicluster", "github.com/coreos/go-oidc", "as client-go"},
 	{"internal/telemetry", "k8s.io/client-go", "klog alone is its business"},
@@ -194,16 +193,11 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/status"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)
 			}
-		}
-	}
-	for _, i := range ours["internal/loopback"].Imports {
-		if !all[i].Standard && i != "golang.org/x/net/http/httpguts" { // net/http has it inside
-			t.Errorf("internal/loopback imports %s: what carries every request is net/http's alone", i)
 		}
 	}
 	for _, i := range ours["internal/authn"].Imports {

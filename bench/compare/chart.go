@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -27,9 +26,7 @@ func (r *results) chart() string {
 		}
 	}
 	for _, c := range r.Rows {
-		if slices.Contains(groups, c.Scenario) {
-			most = max(most, c.Ratio.Most)
-		}
+		most = max(most, c.Ratio.Most)
 	}
 	scale := float64(chartWidth-labelWidth-60) / most
 	var w strings.Builder

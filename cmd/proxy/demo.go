@@ -61,5 +61,5 @@ func serveDemo(ctx context.Context, args []string, log io.Writer) (*demo.Gate, e
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- g.run(ctx) }()
-	return &demo.Gate{Data: g.data.addr(), Admin: g.admin.addr(), Wait: func() error { return <-ended }}, nil
+	return &demo.Gate{Data: g.data.addr(), Admin: g.admin.addr(), Debug: g.debug.addr(), Wait: func() error { return <-ended }}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/connlimit"
 	"sallyport/internal/inflight"
 	"sallyport/internal/proxy"
+	"sallyport/internal/status"
 	"sallyport/internal/telemetry"
 	"sallyport/internal/tokenfile"
 )
@@ -99,6 +100,7 @@ func (g *gate) callerMetrics() (all []telemetry.Caller) {
 type observer struct {
 	metrics *telemetry.Metrics
 	callers *callers.Callers
+	recent  *status.Recent
 }
 
 // InFlight implements [proxy.Observer].
@@ -123,5 +125,8 @@ func (o observer) Request(d proxy.Done) {
 		}
 	case d.Refused:
 		o.callers.Refuse(d.Subject, d.Reason, time.Now())
+	}
+	if d.Explain != nil {
+		o.recent.Refuse(refusal(d))
 	}
 }

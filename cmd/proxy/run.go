@@ -21,6 +21,7 @@ import (
 	"sallyport/internal/filewatch"
 	"sallyport/internal/health"
 	"sallyport/internal/proxy"
+	"sallyport/internal/status"
 	"sallyport/internal/telemetry"
 )
 
@@ -35,6 +36,7 @@ type gate struct {
 	drain   *draining
 	limits  *limits
 	callers *callers.Callers
+	recent  *status.Recent
 
 	decider *decider
 	cluster *cluster
@@ -63,6 +65,8 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	g.limits = newLimits(c.Limits, g.log)
 	g.callers = callers.New(cmp.Or(c.CallerMetrics, shownCallers))
 	g.metrics = telemetry.New(g.telemetry(w))
+	g.recent = status.NewRecent(g.decisions)
+	g.runs = append(g.runs, g.recent.Run)
 	g.limits.metrics = g.metrics
 	if g.decider, err = newDecider(c, g.cluster, g.limits.examine, g.metrics, g.log); err != nil {
 		return nil, err
@@ -118,7 +122,7 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 	g.runs = append(g.runs, g.streams.Run)
 	o := proxyOptions(c)
 	o.Authenticator, o.Target, o.Transport = g.decider, transport.Target(), transport
-	o.Streams, o.InFlight, o.Log, o.Observer = g.streams, g.limits.requests, g.log, observer{g.metrics, g.callers}
+	o.Streams, o.InFlight, o.Log, o.Observer = g.streams, g.limits.requests, g.log, observer{g.metrics, g.callers, g.recent}
 	h, err := proxy.New(o)
 	if err != nil {
 		return nil, err
@@ -160,7 +164,7 @@ func (g *gate) bind(data http.Handler) (err error) {
 	}
 	g.admin.http.ReadTimeout, g.admin.http.WriteTimeout = adminTimeout, adminTimeout
 	g.limits.admit(g.admin, g.limits.admin)
-	g.debug, err = listen("debug-listen", g.config.DebugListen, health.Debug(g.drain.wait, g.level), g.log)
+	g.debug, err = listen("debug-listen", g.config.DebugListen, health.Debug(g.drain.wait, g.level, status.Handler(g.snapshot)), g.log)
 	return err
 }
 

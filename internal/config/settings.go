@@ -124,7 +124,7 @@ var listenSettings = []setting{
 		help: "/startupz, /livez, /readyz and /metrics",
 		set:  one(func(c *Config) *Address { return &c.AdminListen }, ParseAddress)},
 	{flag: "debug-listen", field: "debugListen", value: "ADDRESS", def: DefaultDebugListen, group: groupListen,
-		help: "drain and log level; loopback or unix:///path only",
+		help: "status page, drain, log level, profiles; loopback or unix:///path only",
 		set:  one(func(c *Config) *Address { return &c.DebugListen }, ParseAddress)},
 }
 

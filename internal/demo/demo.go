@@ -38,8 +38,8 @@ type Serve func(ctx context.Context, args []string, log io.Writer) (*Gate, error
 
 // A Gate is one that serves.
 type Gate struct {
-	// Data and Admin are the addresses of two of its listeners, as host:port.
-	Data, Admin string
+	// Data, Admin and Debug are the addresses of its listeners, as host:port.
+	Data, Admin, Debug string
 	// Wait returns when the gate has ended, and says why if nobody asked it to.
 	Wait func() error
 }

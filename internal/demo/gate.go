@@ -41,6 +41,7 @@ func (w *world) openGate(ctx context.Context, o Options) error {
 		return err
 	}
 	w.story.say("gate", "serves http://%s for audience %s, rechecks every %v", w.gate.Data, ourAudience, recheck)
+	w.story.say("gate", "shows how it does on http://%s/", w.gate.Debug)
 	if w.log != "" {
 		w.story.say("gate", "logs to %s", w.log)
 	}

@@ -157,7 +157,7 @@ func TestInviteReadsTokensFromTheirFile(t *testing.T) {
 	defer w.close()
 	w.invite(time.Minute)
 	for _, want := range []string{
-		"$(cat " + w.caller.Path() + ")", "http://" + w.gate.Data, "http://" + w.gate.Admin + "/metrics",
+		"$(cat " + w.caller.Path() + ")", "http://" + w.gate.Data, "http://" + w.gate.Admin + "/metrics", "http://" + w.gate.Debug + "/",
 		ourAudience, w.log, "for 1m0s", "sallyport serve --",
 	} {
 		if !strings.Contains(b.String(), want) {

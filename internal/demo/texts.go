@@ -74,6 +74,7 @@ func (w *world) invite(d time.Duration) {
 	for _, l := range [][2]string{
 		{"who the app sees", "curl " + bearer + " " + url + "/hello"},
 		{"without a token", "curl -i " + url + "/hello"},
+		{"see how it does", "http://" + w.gate.Debug + "/"},
 		{"the gate's metrics", "curl http://" + w.gate.Admin + "/metrics"},
 		{"is it ready", "curl http://" + w.gate.Admin + "/readyz"},
 		{"its log", "tail -f " + w.log},

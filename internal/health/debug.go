@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/pprof"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ const maxBody = 64
 //	                 if it returned an error
 //	GET  /log-level  the level
 //	POST /log-level  sets it: debug, info, warn or error, as the body
+//	GET  /debug/pprof/  profiles (net/http/pprof)
+//	GET  /              page, and what is below it
 //
 // drain is called once a request, and its context ends when the caller hangs
 // up. It must bear both: what was begun goes on.
@@ -30,12 +33,23 @@ const maxBody = 64
 // socket alone. A browser in the pod's network could be made to call it: the
 // Host must be a loopback name (DNS rebinding), and changes take a POST that
 // comes from no other site.
-func Debug(drain func(context.Context) error, level zap.AtomicLevel) http.Handler {
+func Debug(drain func(context.Context) error, level zap.AtomicLevel, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", page)
+	mux.HandleFunc("/drain", notAllowed)
+	mux.HandleFunc("/log-level", notAllowed)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) { answerDrain(w, r, drain) })
 	mux.HandleFunc("GET /log-level", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, level) })
 	mux.HandleFunc("POST /log-level", func(w http.ResponseWriter, r *http.Request) { setLevel(w, r, level) })
 	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// notAllowed is for other methods, which page would not know.
+func notAllowed(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 }
 
 func answerDrain(w http.ResponseWriter, r *http.Request, drain func(context.Context) error) {

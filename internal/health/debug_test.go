@@ -48,6 +48,8 @@ func (c call) send(h http.Handler) *httptest.ResponseRecorder {
 	return w
 }
 
+var noPage = http.NotFoundHandler()
+
 func noDrain(context.Context) error { return nil }
 
 func TestLogLevel(t *testing.T) {
@@ -74,7 +76,7 @@ func TestLogLevel(t *testing.T) {
 	} {
 		level := zap.NewAtomicLevel()
 		tt.call.path = "/log-level" + tt.call.path
-		w := tt.call.send(Debug(noDrain, level))
+		w := tt.call.send(Debug(noDrain, level, noPage))
 		if w.Code != tt.code || w.Body.String() != tt.body || level.Level() != tt.want {
 			t.Errorf("%s: %d %q, level %s, want %d %q, level %s", tt.name, w.Code, w.Body, level, tt.code, tt.body, tt.want)
 		}
@@ -95,10 +97,11 @@ func TestDrainEndpoint(t *testing.T) {
 		{"by HEAD", call{method: "HEAD", path: "/drain"}, nil, 405, 0},
 		{"another path", call{method: "POST", path: "/drain/x"}, nil, 404, 0},
 		{"the root", call{method: "GET", path: "/"}, nil, 404, 0},
-		{"profiles", call{method: "GET", path: "/debug/pprof/heap"}, nil, 404, 0},
+		{"profiles", call{method: "GET", path: "/debug/pprof/heap"}, nil, 200, 0},
+		{"profiles, changed", call{method: "POST", path: "/debug/pprof/heap"}, nil, 404, 0},
 	} {
 		calls := 0
-		h := Debug(func(context.Context) error { calls++; return tt.err }, zap.NewAtomicLevel())
+		h := Debug(func(context.Context) error { calls++; return tt.err }, zap.NewAtomicLevel(), noPage)
 		if w := tt.call.send(h); w.Code != tt.code || calls != tt.calls {
 			t.Errorf("%s: %d after %d calls, want %d after %d", tt.name, w.Code, calls, tt.code, tt.calls)
 		}
@@ -166,7 +169,7 @@ func TestWhoMayCall(t *testing.T) {
 			c := tt.call
 			c.method, c.path, c.body = "POST", path, "debug"
 			calls, level := 0, zap.NewAtomicLevel()
-			w := c.send(Debug(func(context.Context) error { calls++; return nil }, level))
+			w := c.send(Debug(func(context.Context) error { calls++; return nil }, level, noPage))
 			if w.Code != tt.want {
 				t.Errorf("%s: POST %s: %d, want %d", tt.name, path, w.Code, tt.want)
 			}
@@ -181,7 +184,7 @@ func TestWhoMayCall(t *testing.T) {
 func TestWhoMayRead(t *testing.T) {
 	for _, c := range []call{{host: "evil.example"}, {from: there}} {
 		c.method, c.path = "GET", "/log-level"
-		if w := c.send(Debug(noDrain, zap.NewAtomicLevel())); w.Code != 403 || strings.Contains(w.Body.String(), "info") {
+		if w := c.send(Debug(noDrain, zap.NewAtomicLevel(), noPage)); w.Code != 403 || strings.Contains(w.Body.String(), "info") {
 			t.Errorf("%+v: %d %q, want 403", c, w.Code, w.Body)
 		}
 	}
@@ -192,7 +195,7 @@ func TestNoHost(t *testing.T) {
 	r := httptest.NewRequest("GET", "/log-level", nil)
 	r.RemoteAddr, r.Host = here, ""
 	w := httptest.NewRecorder()
-	Debug(noDrain, zap.NewAtomicLevel()).ServeHTTP(w, r)
+	Debug(noDrain, zap.NewAtomicLevel(), noPage).ServeHTTP(w, r)
 	if w.Code != 403 {
 		t.Errorf("%d, want 403", w.Code)
 	}
@@ -211,7 +214,7 @@ func TestLongDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, l, Debug(func(context.Context) error { time.Sleep(150 * time.Millisecond); return nil }, zap.NewAtomicLevel()))
+	serve(t, l, Debug(func(context.Context) error { time.Sleep(150 * time.Millisecond); return nil }, zap.NewAtomicLevel(), noPage))
 	resp, err := http.Post("http://"+l.Addr().String()+"/drain", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +237,7 @@ func TestDrainCallerHangsUp(t *testing.T) {
 		<-ctx.Done()
 		ended <- ctx.Err()
 		return ctx.Err()
-	}, zap.NewAtomicLevel()))
+	}, zap.NewAtomicLevel(), noPage))
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +257,7 @@ func TestUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, l, Debug(noDrain, zap.NewAtomicLevel()))
+	serve(t, l, Debug(noDrain, zap.NewAtomicLevel(), noPage))
 	c, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -71,6 +71,14 @@ func (h *Health) readyProblems() []problem {
 	return p
 }
 
+// Problems are what is missing for being ready, in words; none means ready.
+func (h *Health) Problems() (words []string) {
+	for _, p := range h.readyProblems() {
+		words = append(words, p.Name+": "+p.Why)
+	}
+	return words
+}
+
 func failing(conditions []condition) (p []problem) {
 	for _, c := range conditions {
 		if err := c.check(); err != nil {

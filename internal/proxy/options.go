@@ -83,11 +83,17 @@ type Done struct {
 	Stream bool
 	// Refused is a token that was examined and refused.
 	Refused bool
+	// Explain returns what may be shown of a request that was not let through; it
+	// is nil for one that was.
+	Explain func() Explanation
 	// Subject is who called, or whose token was refused: "" where that was not
 	// proven. Token is its token, where it was let in.
 	Subject string
 	Token   authn.Token
 }
+
+// An Explanation is fit for a log, as [Options].Log would have it.
+type Explanation struct{ Peer, Path, Detail string }
 
 type nobody struct{}
 

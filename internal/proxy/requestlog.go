@@ -162,7 +162,18 @@ func (x *exchange) done(took time.Duration) Done {
 		d.Route = x.route.Path
 	}
 	d.Stream, d.Refused = x.flight.kind > plain, x.refused
+	if x.reason != authn.OK && x.reason != authn.Public {
+		d.Explain = x.explain
+	}
 	return d
+}
+
+func (x *exchange) explain() Explanation {
+	e := Explanation{Path: shorten(x.target.path), Detail: shorten(x.detail)}
+	if x.peer.IsValid() {
+		e.Peer = x.peer.String()
+	}
+	return e
 }
 
 func levelOf(x *exchange) zapcore.Level {

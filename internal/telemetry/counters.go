@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/internal/authn"
 )
@@ -53,6 +54,16 @@ func (c *counters[K]) add(k K) prometheus.Counter {
 	known[k] = c.vec.WithLabelValues(c.labels(k)...)
 	c.known.Store(&known)
 	return known[k]
+}
+
+// each tells of every counter.
+func (c *counters[K]) each(f func(K, uint64)) {
+	for k, counter := range *c.known.Load() {
+		var m dto.Metric
+		if counter.Write(&m) == nil { // it has nothing to fail at
+			f(k, uint64(m.GetCounter().GetValue()))
+		}
+	}
 }
 
 type requestKey struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/internal/authn"
 )
@@ -111,6 +112,24 @@ func (m *Metrics) Request(code int, r authn.Reason, route string) {
 	m.requests.get(requestKey{code, r, cmp.Or(route, DefaultRoute)}).Inc()
 }
 
+// Decisions returns how many decisions there were, by [Accepted] and the others.
+func (m *Metrics) Decisions() map[string]uint64 {
+	sums := map[string]uint64{}
+	m.decisions.each(func(k decisionKey, n uint64) { sums[k.result] += n })
+	return sums
+}
+
+// Refusals returns how many requests were not let through, by reason.
+func (m *Metrics) Refusals() map[authn.Reason]uint64 {
+	sums := map[authn.Reason]uint64{}
+	m.requests.each(func(k requestKey, n uint64) {
+		if k.reason != authn.OK && k.reason != authn.Public {
+			sums[k.reason] += n
+		}
+	})
+	return sums
+}
+
 // RequestTook notes how long a request took that was let through.
 func (m *Metrics) RequestTook(d time.Duration) { m.latencies.requests.Observe(d.Seconds()) }
 
@@ -147,6 +166,13 @@ func (m *Metrics) RequestStarted() { m.inFlight.Inc() }
 
 // RequestEnded ends what RequestStarted began.
 func (m *Metrics) RequestEnded() { m.inFlight.Dec() }
+
+// InFlight is how many requests are being served.
+func (m *Metrics) InFlight() int {
+	var v dto.Metric
+	_ = m.inFlight.Write(&v) // it has nothing to fail at
+	return int(v.GetGauge().GetValue())
+}
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {

@@ -95,6 +95,8 @@ func (s *Source) accept(old *snapshot, raw string, token *jwt.Token) {
 		next.raw, next.token, next.loaded = raw, token, time.Now()
 		if old.token != nil {
 			next.rotations++
+			next.past[0] = old.loaded
+			copy(next.past[1:], old.past[:])
 		}
 		if s.o.OnToken != nil {
 			s.o.OnToken(token)

@@ -34,6 +34,11 @@ type Status struct {
 	Issued    time.Time // iat
 	Expires   time.Time // exp; zero means never
 	WarnAfter time.Time // kubernetes.io.warnafter, which extended tokens have
+	// Renewal is when the kubelet should ask for the next; zero where it need not.
+	Renewal time.Time
+	// Past is when those before it were read, the last ten at most, the oldest
+	// first.
+	Past []time.Time
 	// Rotations counts the good tokens after the first.
 	Rotations uint64
 	// ReadErrors counts the reads that found no good token, two a second while
@@ -55,7 +60,12 @@ func (s *Source) Status() Status {
 	}
 	if now.token != nil {
 		c := &now.token.Claims
-		st.Issued, st.Expires, st.WarnAfter = c.IssuedAt, c.Expires, c.WarnAfter()
+		st.Issued, st.Expires, st.WarnAfter, st.Renewal = c.IssuedAt, c.Expires, c.WarnAfter(), c.Renewal()
+	}
+	for _, at := range now.past {
+		if !at.IsZero() {
+			st.Past = append([]time.Time{at}, st.Past...)
+		}
 	}
 	return st
 }

@@ -51,11 +51,16 @@ type Source struct {
 	told    State
 }
 
+// maxPast is how many rotations are remembered: enough to see whether they are
+// regular.
+const maxPast = 10
+
 // snapshot is never changed after Store.
 type snapshot struct {
 	raw       string
 	token     *jwt.Token // nil until there was a good one
 	loaded    time.Time
+	past      [maxPast]time.Time // of those before it, the last first
 	rotations uint64
 	errors    uint64
 	problem   string

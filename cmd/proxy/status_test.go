@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/internal/status"
+)
+
+// status asks for what the page shows.
+func (w *world) status() (s status.Snapshot) {
+	w.t.Helper()
+	resp, err := http.Get("http://" + w.gate.debug.addr() + "/status")
+	must(w.t, err)
+	defer resp.Body.Close()
+	must(w.t, json.NewDecoder(resp.Body).Decode(&s))
+	return s
+}
+
+func TestStatusPage(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	token := w.token()
+	w.want(200, token)
+	w.want(200, token)
+	w.want(401, w.token("elsewhere"))
+	w.eventually("counted", func() bool { return len(w.status().Refusals.Last) == 1 })
+	s := w.status()
+	if s.State != status.Ready || s.Decisions != (status.Counts{Accepted: 2, Refused: 1}) || s.Mode != "hybrid" {
+		t.Errorf("%+v", s)
+	}
+	if c := s.Callers; len(c) != 2 || c[0].Subject != "system:serviceaccount:ns:caller" || c[0].Requests != 2 || c[0].Expires.Before(s.Now) || c[1].Subject != "unknown" || c[1].Refusals != 1 {
+		t.Errorf("callers: %+v", c)
+	}
+	if r := s.Refusals.Last[0]; r.Reason != "audience" || r.Path != "/" || r.Peer != "127.0.0.1" || r.Code != 401 {
+		t.Errorf("refusal: %+v", r)
+	}
+	if i := s.Issuers; len(i) != 1 || len(i[0].Keys) != 1 || i[0].Fetched.IsZero() || i[0].Keys[0].Since.IsZero() {
+		t.Errorf("issuers: %+v", i)
+	}
+	if o := s.OwnToken; o == nil || o.State != "fresh" || o.Rotations != 0 || len(o.Loaded) != 1 || !o.Rotate.After(s.Now) {
+		t.Errorf("own token: %+v", o)
+	}
+	must(t, w.kubelet.RotateNow())
+	begun := time.Now()
+	w.eventually("rotated", func() bool { return w.status().OwnToken.Rotations == 1 })
+	if took := time.Since(begun); took > time.Second*unhurried {
+		t.Errorf("a rotation is shown after %v", took)
+	}
+	w.server.Stop()
+	w.want(503, w.token())
+	w.eventually("degraded", func() bool { s = w.status(); return s.State == status.Degraded })
+	if s.APIServer.AwaySince.IsZero() || !strings.Contains(s.Says, "the API server gives no answer") {
+		t.Errorf("%+v %s", s.APIServer, s.Says)
+	}
+	resp, err := http.Get("http://" + w.gate.debug.addr() + "/")
+	must(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	must(t, err)
+	all, err := json.Marshal(s)
+	must(t, err)
+	for _, text := range []string{string(page), string(all)} {
+		w.noTokenIn(text)
+		if !strings.Contains(text, "system:serviceaccount:ns:caller") {
+			t.Errorf("nobody is named in %.300s", text)
+		}
+	}
+}
