@@ -79,16 +79,18 @@ var rooms = []struct {
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
 	{"internal/connlimit", nil, "it counts connections, whatever is said on them"},
 	{"internal/demo", []string{"internal/authn/jwt", "internal/minicluster"}, "it plays a cluster and its callers; the gate that it shows is the real one, handed to it"},
+	{"internal/doctor", []string{"internal/authn", "internal/authn/jwt", "internal/authn/oidc", "internal/span", "internal/tokenfile"}, "it says what findings mean; who looks is the command"},
 	{"internal/explain", []string{"internal/authn"}, "it tells what the checks of serving came to, and makes none"},
 	{"internal/fairqueue", nil, "it hands out turns, whatever they are for"},
 	{"internal/filewatch", nil, "it reads files, whatever is in them"},
 	{"internal/filewatch/volumetest", nil, "it stands in for the kubelet, in tests"},
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
-	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it says what a token claims, and decides nothing"},
+	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch", "internal/span"}, "it says what a token claims, and decides nothing"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
 	{"internal/proxy", []string{"internal/authn", "internal/inflight"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/span", nil, "it says durations in words"},
 	{"internal/status", nil, "it is told what there is to show, and asks nobody"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
 	{"internal/tokenfile", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it follows our own token, and judges nobody's"},
@@ -193,7 +195,7 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/status"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/span", "internal/status"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)

@@ -21,17 +21,15 @@ func (g *gate) watchBypass() {
 		g.skipBypassCheck(c.PodIPs, why)
 		return
 	}
-	app := c.Upstream.Address().Name
-	_, digits, _ := net.SplitHostPort(app)
-	port, _ := strconv.ParseUint(digits, 10, 16) // config.Load has checked it
 	var own []net.Addr
 	for _, s := range g.servers() {
 		own = append(own, s.listener.Addr())
 	}
-	past := bypass.Past(c.PodIPs, uint16(port), own)
+	app, port := appAddress(c)
+	past := bypass.Past(c.PodIPs, port, own)
 	if len(past) < len(c.PodIPs) {
 		ours := slices.DeleteFunc(slices.Clone(c.PodIPs), func(ip netip.Addr) bool {
-			return slices.Contains(past, netip.AddrPortFrom(ip, uint16(port)))
+			return slices.Contains(past, netip.AddrPortFrom(ip, port))
 		})
 		g.skipBypassCheck(ours, "a listener of our own has the app's port there")
 	}
@@ -43,6 +41,14 @@ func (g *gate) watchBypass() {
 	if c.BypassCheck == config.BypassFails {
 		g.health.Ready("bypass", g.bypass.Err)
 	}
+}
+
+// appAddress is where the app listens, as host:port.
+func appAddress(c *config.Config) (address string, port uint16) {
+	address = c.Upstream.Address().Name
+	_, digits, _ := net.SplitHostPort(address)
+	n, _ := strconv.ParseUint(digits, 10, 16) // config.Load has checked it
+	return address, uint16(n)
 }
 
 // skipBypassCheck says that nobody looks: aloud where the answer was to decide

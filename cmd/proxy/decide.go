@@ -67,8 +67,11 @@ type decider struct {
 // A fetch asks an issuer, or the API server for the cluster's, for what is needed
 // to examine its tokens.
 type fetch struct {
-	whose string
-	once  func(context.Context) error
+	what string // what of the cluster's is asked for, or ""
+	url  string // the other issuer, or ""
+	// needed says that no token of that issuer can be examined without.
+	needed bool
+	once   func(context.Context) error
 }
 
 // newDecider wires the mode: cache in front of the choice by issuer, in front of
@@ -149,6 +152,12 @@ func claimedIssuer(token string) (string, error) {
 // clusterTokens returns who decides about the cluster's own tokens.
 func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap.Logger) (authn.Authenticator, error) {
 	source := d.cluster.source()
+	if d.cluster.learn {
+		d.fetches = append(d.fetches, fetch{what: "the cluster's discovery document", once: func(ctx context.Context) error {
+			_, err := source.Issuer(ctx)
+			return err
+		}})
+	}
 	rules := &oidc.Rules{
 		Issuers: d.cluster.issuers, Unknown: d.cluster.unknown(c, source),
 		Audiences: c.Audiences, APIAudiences: d.cluster.apiAudiences, Leeway: c.Leeway,
@@ -164,16 +173,12 @@ func (d *decider) clusterTokens(c *config.Config, m *telemetry.Metrics, log *zap
 	if c.Mode == config.TokenReview {
 		both.First = rules.Claimed
 		if d.cluster.learn {
-			d.fetches = append(d.fetches, fetch{"the cluster's issuer", func(ctx context.Context) error {
-				_, err := source.Issuer(ctx)
-				return err
-			}})
 			d.runs = append(d.runs, func(ctx context.Context) error { return source.RunIssuer(ctx, c.KeyRefresh.Interval) })
 		}
 	} else {
 		d.keys = oidc.NewKeySet(telemetry.ClusterIssuer, source.Keys, lifetimes(c), log, observeKeys(m, telemetry.ClusterIssuer))
 		d.runs, d.sets = append(d.runs, d.keys.Run), append(d.sets, d.keys)
-		d.fetches = append(d.fetches, fetch{"the cluster's keys", d.keys.Fetch})
+		d.fetches = append(d.fetches, fetch{what: "the cluster's keys", needed: true, once: d.keys.Fetch})
 		verifier := oidc.NewVerifier(rules, d.keys)
 		if c.Mode == config.OIDC {
 			return verifier, nil
@@ -241,7 +246,7 @@ func (d *decider) otherTokens(c *config.Config, m *telemetry.Metrics, log *zap.L
 			Lives: lives(c),
 		}, keys)
 		d.runs, d.sets = append(d.runs, keys.Run), append(d.sets, keys)
-		d.fetches = append(d.fetches, fetch{"the keys of " + j.URL, keys.Fetch})
+		d.fetches = append(d.fetches, fetch{url: j.URL, needed: true, once: keys.Fetch})
 	}
 	return others, nil
 }

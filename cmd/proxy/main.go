@@ -7,15 +7,21 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"go.uber.org/zap"
+
+	"sallyport/internal/telemetry"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// Who asks a second time does not want to wait: then the signal ends us.
 	context.AfterFunc(ctx, stop)
+	// client-go logs through klog: where there is no log of ours, nowhere.
+	telemetry.BridgeKlog(zap.NewNop())
 	out := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	os.Exit(run(ctx, commands, os.Args[1:], out))
 }
 
 // commands are in the order of the overview.
-var commands = []command{serveCommand(runGate), inspectCommand, explainCommand, demoCommand, drainCommand, echoCommand, versionCommand}
+var commands = []command{serveCommand(runGate), doctorCommand, explainCommand, inspectCommand, demoCommand, drainCommand, echoCommand, versionCommand}

@@ -48,11 +48,11 @@ func (r Reason) Advice() string {
 	case ReviewFailed:
 		return "the log says once what failed"
 	case ReviewForbidden:
-		return "bind the ClusterRole in deploy/sidecar.yaml"
+		return "bind the ClusterRole in deploy/sidecar.yaml; sallyport doctor has the command"
 	case KeysUnavailable:
 		return "the log names both cures for 403 and 404: the rule for two paths, or --mode tokenreview"
 	case OwnToken:
-		return "see tokens.md"
+		return "ask sallyport doctor"
 	case Overload:
 		return "the detail says which"
 	}

@@ -61,6 +61,20 @@ func New(o Options) *Check {
 	return &Check{Options: o, dial: new(net.Dialer).DialContext}
 }
 
+// Find tries every address once. It is for those who look once: Run does it by
+// itself. Unknown are those that could not be tried.
+func (c *Check) Find(ctx context.Context) (found, unknown []netip.AddrPort) {
+	for _, at := range c.Past {
+		switch there, err := c.answers(ctx, at.String()); {
+		case err != nil || ctx.Err() != nil:
+			unknown = append(unknown, at)
+		case there:
+			found = append(found, at)
+		}
+	}
+	return found, unknown
+}
+
 // State reports whether the app answered past the gate when it was last looked
 // for there, and whether that is known yet.
 func (c *Check) State() (found, known bool) {

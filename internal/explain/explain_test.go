@@ -37,7 +37,7 @@ func TestDecide(t *testing.T) {
 
 // What a caller wrote is bounded, and does not reach the terminal as it is.
 func TestStep(t *testing.T) {
-	var r Report
+	r := Report{Configured: []Setting{{Name: "its issuers"}}}
 	signature := strings.Repeat("c2ln", 30)
 	r.Step(authn.Step{Check: "issuer", Err: authn.Refuse(authn.Issuer, "\x1b[31m%s", signature)})
 	r.Step(authn.Step{Check: "key", Skipped: true})
@@ -46,7 +46,7 @@ func TestStep(t *testing.T) {
 	if err := r.Text(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"REFUSED     issuer", "[...]", "-           key", "context canceled"} {
+	for _, want := range []string{"its issuers       (none known)\n", "REFUSED     issuer", "[...]", "-           key", "context canceled"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}

@@ -25,8 +25,11 @@ const (
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	for _, s := range r.Configured {
-		name := s.Name
-		for _, v := range s.Values {
+		name, values := s.Name, s.Values
+		if len(values) == 0 {
+			values = []string{"(none known)"}
+		}
+		for _, v := range values {
 			fmt.Fprintf(&b, "%-*s%s\n", inner, name, safe(v))
 			name = ""
 		}

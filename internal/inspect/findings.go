@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/authn/jwt"
+	"sallyport/internal/span"
 )
 
 // A Finding is something about a token that its holder should know.
@@ -68,18 +69,18 @@ func (r *Report) judgeTimes(c *jwt.Claims) {
 	}
 	switch {
 	case !c.Expires.IsZero() && !now.Before(c.Expires):
-		r.find("expired", "it expired %s ago. A holder that has read it from a file must read the file again, once a minute at least", span(now.Sub(c.Expires)))
+		r.find("expired", "it expired %s ago. A holder that has read it from a file must read the file again, once a minute at least", span.Text(now.Sub(c.Expires)))
 	case start.After(now):
-		r.find("not_yet_valid", "it is valid %s only: the clock of its issuer or of this machine is wrong", relative(start, now))
+		r.find("not_yet_valid", "it is valid %s only: the clock of its issuer or of this machine is wrong", span.Relative(start, now))
 	}
 	if c.Expires.IsZero() && r.Kind != Legacy && r.Kind != Unreadable {
 		r.find("no_expiry", "it never expires")
 	}
 	if life := c.Expires.Sub(c.IssuedAt); r.Kind != Extended && !c.Expires.IsZero() && !c.IssuedAt.IsZero() && life > longest {
-		r.find("long", "it lives %s: whoever gets hold of it has it for as long", span(life))
+		r.find("long", "it lives %s: whoever gets hold of it has it for as long", span.Text(life))
 	}
 	if renewal := c.Renewal(); r.Kind == Pod && !renewal.IsZero() && now.After(renewal.Add(jwt.RenewalSlack)) && now.Before(c.Expires) {
-		r.find("late", "the kubelet should have replaced it %s ago. Either this is an old copy, or the kubelet is in trouble, or another source of its volume fails", span(now.Sub(renewal)))
+		r.find("late", "the kubelet should have replaced it %s ago. Either this is an old copy, or the kubelet is in trouble, or another source of its volume fails", span.Text(now.Sub(renewal)))
 	}
 }
 
@@ -113,7 +114,7 @@ func (r *Report) judgeKind(c *jwt.Claims) {
 		if r.now.Before(c.WarnAfter()) {
 			r.find("extended", "it was asked for with exactly 3607 s for the API server, which makes it good until exp all the same, for clients that read it once")
 		} else if r.now.Before(c.Expires) {
-			r.find("stale", "it should have been replaced %s ago, and is good until exp only because the API server stretches such tokens: whoever sends it does not read its file again", span(r.now.Sub(c.WarnAfter())))
+			r.find("stale", "it should have been replaced %s ago, and is good until exp only because the API server stretches such tokens: whoever sends it does not read its file again", span.Text(r.now.Sub(c.WarnAfter())))
 		}
 	case Unbound:
 		r.find("unbound", "it is bound to no pod: it stays good when the pod that uses it is gone, until it expires or its service account is deleted")

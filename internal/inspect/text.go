@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"sallyport/internal/span"
 )
 
 // column is where the values begin.
@@ -63,7 +65,7 @@ func (t *table) row(name string, values ...string) {
 
 func (t *table) time(name string, at, now time.Time) {
 	if !at.IsZero() {
-		t.row(name, at.UTC().Format(time.DateTime)+" UTC, "+relative(at, now))
+		t.row(name, at.UTC().Format(time.DateTime)+" UTC, "+span.Relative(at, now))
 	}
 }
 

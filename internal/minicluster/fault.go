@@ -39,6 +39,8 @@ type Fault struct {
 	RetryAfter time.Duration
 	// Location is sent along, for a Status of 3xx.
 	Location string
+	// Skew is how far the answer's Date is ahead of our clock.
+	Skew time.Duration
 	// Body is what is wrong with the body.
 	Body Spoil
 	// Review changes the answer to a TokenReview: see [LieAudience].

@@ -28,11 +28,8 @@ type answer struct {
 	contentType string // default: application/json
 	maxAge      int    // seconds that it may be cached for, where cacheable
 	cacheable   bool
-	body        any // plain, or what becomes JSON
+	body        any
 }
-
-// plain is a body as it stands.
-type plain string
 
 // An endpoint answers calls. Its error is a *statusError, or a bug.
 type endpoint func(call) (answer, error)
@@ -47,7 +44,8 @@ func (c *Cluster) routes() http.Handler {
 		"GET /openid/v1/jwks":                                              {Keys, c.jwks},
 		"POST /apis/authentication.k8s.io/v1/tokenreviews":                 {Reviews, c.review},
 		"POST /api/v1/namespaces/{namespace}/serviceaccounts/{name}/token": {Tokens, c.tokenRequest},
-		"/": {Others, func(call) (answer, error) { return answer{}, noSuchPath() }},
+		"GET /version": {Others, c.version},
+		"/":            {Others, c.nothing},
 	} {
 		mux.Handle(pattern, c.handle(e.kind, e.endpoint))
 	}
@@ -69,8 +67,6 @@ func (c *Cluster) handle(kind Endpoint, e endpoint) http.Handler {
 		switch {
 		case err != nil:
 			err = tooLarge(err)
-		case f.Status == http.StatusTooManyRequests:
-			a = throttled
 		case f.Status != 0:
 			err = fail(f.Status, reasons[f.Status], "%s", http.StatusText(f.Status))
 		default:
@@ -80,11 +76,18 @@ func (c *Cluster) handle(kind Endpoint, e endpoint) http.Handler {
 	})
 }
 
-// throttled is the answer of the API server's priority and fairness (apiserver,
-// pkg/server/filters/priority-and-fairness.go): it is no Status.
-var throttled = answer{
-	code: http.StatusTooManyRequests, contentType: "text/plain; charset=utf-8",
-	body: plain("Too many requests, please try again later.\n"),
+// version tells anybody whose credential is good, or who has none.
+func (c *Cluster) version(r call) (answer, error) {
+	_, err := c.caller(r)
+	return answer{code: http.StatusOK, body: map[string]string{"gitVersion": "v1.37.2"}}, err
+}
+
+// nothing is at every other path. Who sends a bad credential learns of that first.
+func (c *Cluster) nothing(r call) (answer, error) {
+	if _, err := c.caller(r); err != nil {
+		return answer{}, err
+	}
+	return answer{}, noSuchPath()
 }
 
 func tooLarge(err error) error {

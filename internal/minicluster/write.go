@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // write sends the answer, or what the fault makes of it.
 func (f Fault) write(w http.ResponseWriter, a answer) {
-	body := a.bytes()
+	body, err := json.Marshal(a.body)
+	if err != nil {
+		panic(err) // every body is a struct of this package or of Kubernetes
+	}
 	h := w.Header()
 	f.headers(h, a)
 	switch f.Body {
@@ -31,17 +35,6 @@ func (f Fault) write(w http.ResponseWriter, a answer) {
 	w.Write(body)
 }
 
-func (a answer) bytes() []byte {
-	if text, ok := a.body.(plain); ok {
-		return []byte(text)
-	}
-	body, err := json.Marshal(a.body)
-	if err != nil {
-		panic(err) // every body is a struct of this package or of Kubernetes
-	}
-	return body
-}
-
 func (f Fault) headers(h http.Header, a answer) {
 	h.Set("Content-Type", "application/json")
 	if a.contentType != "" {
@@ -52,6 +45,9 @@ func (f Fault) headers(h http.Header, a answer) {
 	}
 	if f.RetryAfter != 0 {
 		h.Set("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
+	}
+	if f.Skew != 0 {
+		h.Set("Date", time.Now().Add(f.Skew).UTC().Format(http.TimeFormat))
 	}
 	if f.Location != "" {
 		h.Set("Location", f.Location)

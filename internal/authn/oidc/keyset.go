@@ -131,8 +131,8 @@ func (s *KeySet) Run(ctx context.Context) error {
 	}
 }
 
-// Fetch fetches the keys now, or joins who is at it, for at most 3 s, and says as
-// Err does what came of it. It is for those who look once: Run does it by itself.
+// Fetch fetches the keys now, or joins who is at it, for at most 3 s, and returns
+// what it failed of. It is for those who look once: Run does it by itself.
 func (s *KeySet) Fetch(ctx context.Context) error {
 	s.mu.Lock()
 	f := s.fetchLocked()
@@ -142,7 +142,9 @@ func (s *KeySet) Fetch(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.Err()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastErr
 }
 
 // find returns the keys that may have signed a token of that key id and

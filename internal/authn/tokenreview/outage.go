@@ -172,6 +172,24 @@ func (r *Reviewer) probe(ctx context.Context, token string, nth int) {
 	}
 }
 
+// nobodys is a token of nobody's, {"alg":"RS256"}.{"iss":"sallyport.invalid"}: no
+// API server says yes to it, and each that we may ask says no.
+const nobodys = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJzYWxseXBvcnQuaW52YWxpZCJ9.AA"
+
+// MayAsk is nil where the API server answers a question about our own token, or
+// about one of nobody's where we have none. Else it is the outage that callers
+// would meet.
+func (r *Reviewer) MayAsk(ctx context.Context) error {
+	q := r.own()
+	if q.token == "" {
+		q.token = nobodys
+	}
+	if _, f := r.review(ctx, q, time.Now(), false); f != nil {
+		return f.err()
+	}
+	return nil
+}
+
 // Err says why the API server counts as away, and is nil while it does not.
 func (r *Reviewer) Err() error {
 	r.outage.mu.Lock()

@@ -1,4 +1,5 @@
-package inspect
+// Package span says durations in words.
+package span
 
 import (
 	"fmt"
@@ -12,9 +13,9 @@ var units = []struct {
 	{"y", 365 * 24 * time.Hour}, {"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second},
 }
 
-// span is a duration in words: 48 m, 3 h 20 m. A second unit stands where there
+// Text is a duration in words: 48 m, 3 h 20 m. A second unit stands where there
 // are fewer than ten of the first.
-func span(d time.Duration) string {
+func Text(d time.Duration) string {
 	d = d.Round(time.Second)
 	for i, u := range units {
 		n := d / u.size
@@ -32,10 +33,10 @@ func span(d time.Duration) string {
 	return "0 s"
 }
 
-// relative is a time as seen from now: in 48 m, 48 m ago.
-func relative(t, now time.Time) string {
+// Relative is a time as seen from now: in 48 m, 48 m ago.
+func Relative(t, now time.Time) string {
 	if d := t.Sub(now); d > 0 {
-		return "in " + span(d)
+		return "in " + Text(d)
 	}
-	return span(now.Sub(t)) + " ago"
+	return Text(now.Sub(t)) + " ago"
 }
