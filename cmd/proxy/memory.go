@@ -17,9 +17,8 @@ const leastHeap = 16 << 20
 // limitMemory has the garbage collector keep us within four fifths of what our
 // container may take, unless the operator set GOMEMLIMIT. The last fifth is for
 // what Go does not count: the program's own pages, and the kernel's buffers for
-// sockets. Far from the limit nothing changes: to collect more often all the time
-// (GOGC) would save 2 MiB under load, and cost each request processor time.
-// The root is that of the file system.
+// sockets. Far from the limit nothing changes: docs/limits.md says what another
+// GOGC would bring and cost. The root is that of the file system.
 func limitMemory(root fs.FS, log *zap.Logger) {
 	if set := os.Getenv("GOMEMLIMIT"); set != "" {
 		log.Info("the memory limit is the environment's", zap.String("GOMEMLIMIT", set))
