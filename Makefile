@@ -7,7 +7,7 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz bench bench-floods bench-micro soak demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench bench-floods bench-micro soak fleet demo e2e e2e-slow e2e-image image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench-micro: ## Go benchmarks, held against bench/baseline.txt (2 minutes); bin/
 
 soak: ## ten minutes of changes, faults and attacks, and nothing may leak; FLAGS='-duration 1h' for more
 	go -C bench run ./soak $(FLAGS)
+
+fleet: ## what 10,000 gates ask of the API server, simulated (a minute); draws docs/fleet.svg
+	go -C bench test -count=1 -v ./fleet -args -gates 400 -draw '$(CURDIR)/docs/fleet.svg'
 
 demo: ## the demo, with everything it needs, on this machine
 	go run ./cmd/proxy demo

@@ -87,9 +87,10 @@ var rooms = []struct {
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
 	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch", "internal/span"}, "it says what a token claims, and decides nothing"},
+	{"internal/loopback", nil, "it carries requests, whoever sent them"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
-	{"internal/proxy", []string{"internal/authn", "internal/inflight"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
 	{"internal/span", nil, "it says durations in words"},
 	{"internal/status", nil, "it is told what there is to show, and asks nobody"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
@@ -156,6 +157,7 @@ var forbidden = []struct{ room, path, why string }{
 	{"internal/proxy", "github.com/coreos/go-oidc", "HTTP knows nothing of keys"},
 	{"internal/proxy", "github.com/go-jose/go-jose", "as go-oidc"},
 	{"internal/inspect", "github.com/coreos/go-oidc", "who checks a signature fetches keys; it only reads"},
+	{"internal/loopback", "go.uber.org/zap", "it has errors to return, and nothing to tell"},
 	{"internal/minicluster", "k8s.io/client-go", "it speaks the protocol itself, so that client-go is tested against it"},
 	{"internal/minicluster", "github.com/coreos/go-oidc", "as client-go"},
 	{"internal/telemetry", "k8s.io/client-go", "klog alone is its business"},
@@ -200,6 +202,11 @@ func TestStandardLibraryAlone(t *testing.T) {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)
 			}
+		}
+	}
+	for _, i := range ours["internal/loopback"].Imports {
+		if !all[i].Standard && i != "golang.org/x/net/http/httpguts" { // net/http has it inside
+			t.Errorf("internal/loopback imports %s: what carries every request is net/http's alone", i)
 		}
 	}
 	for _, i := range ours["internal/authn"].Imports {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,9 @@ func (r *results) chart() string {
 		}
 	}
 	for _, c := range r.Rows {
-		most = max(most, c.Ratio.Most)
+		if slices.Contains(groups, c.Scenario) {
+			most = max(most, c.Ratio.Most)
+		}
 	}
 	scale := float64(chartWidth-labelWidth-60) / most
 	var w strings.Builder

@@ -2,6 +2,8 @@ package main
 
 import (
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +77,31 @@ func TestH2Sample(t *testing.T) {
 		} else if err != nil || *got != tc.want {
 			t.Errorf("%s: %+v %v, want %+v", name, got, err, tc.want)
 		}
+	}
+}
+
+// Who lets a bad token in is not compared with those that do not.
+func TestRefuses(t *testing.T) {
+	good := "h.c." + strings.Repeat("s", 342)
+	for name, tc := range map[string]struct {
+		accepts func(authorization string) bool
+		ok      bool
+	}{
+		"does":        {func(a string) bool { return a == "Bearer "+good }, true},
+		"any token":   {func(a string) bool { return a != "" }, false},
+		"no token":    {func(a string) bool { return a == "" }, false},
+		"any request": {func(string) bool { return true }, false},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !tc.accepts(r.Header.Get("Authorization")) {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}))
+		i := &instance{addr: s.Listener.Addr().String()}
+		if err := i.refuses(t.Context(), &site{tokens: []string{good}}, &scenarios[0]); (err == nil) != tc.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Close()
 	}
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -62,6 +63,34 @@ func TestFlood(t *testing.T) {
 	}
 	if got := n.Load() - int64(tally[401]); got < 0 || got > 4 {
 		t.Errorf("%d requests served, %d counted", n.Load(), tally[401])
+	}
+}
+
+// The same requests over TLS, in both versions.
+func TestFloodWithTLS(t *testing.T) {
+	t.Parallel()
+	for _, streams := range []int{0, 10} {
+		var n atomic.Int64
+		ctx, done := until(t)
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.TLS == nil || (r.ProtoMajor == 2) != (streams > 0) {
+				t.Errorf("%s, TLS %v", r.Proto, r.TLS != nil)
+			}
+			if n.Add(1) == 100 {
+				done()
+			}
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		f := Flood{
+			From: "127.0.0.2", To: s.Listener.Addr().String(), TLS: &tls.Config{InsecureSkipVerify: true},
+			Conns: 2, Streams: streams, Path: "/", Tokens: always("t"),
+		}
+		if tally := f.Run(ctx); tally[401] < 50 || len(tally) != 1 {
+			t.Errorf("%d streams: answers %v, want some 100 times 401 and nothing else", streams, tally)
+		}
 	}
 }
 

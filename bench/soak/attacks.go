@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/bench/badtoken"
@@ -28,13 +30,14 @@ const (
 // insecure is how attackers connect.
 var insecure = &tls.Config{InsecureSkipVerify: true}
 
-// floods sends bad tokens of several kinds, as fast as they are answered.
+// floods sends bad tokens of several kinds, as fast as they are answered. Each has to
+// be answered, and none to be let in.
 func floods(ctx context.Context, g *ground, _ *crowd) error {
 	kinds := []func(*world.World) (func() func() []byte, error){
 		badtoken.Forged, badtoken.UnknownKey, badtoken.Expired, badtoken.Random, badtoken.Dots(1_000_000),
 	}
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	answers := make([]load.Tally, len(kinds))
 	for i, kind := range kinds {
 		tokens, err := kind(g.World)
 		if err != nil {
@@ -44,7 +47,18 @@ func floods(ctx context.Context, g *ground, _ *crowd) error {
 		if i == 0 {
 			f.Streams = 20
 		}
-		wg.Go(func() { f.Run(ctx) })
+		wg.Go(func() { answers[i] = f.Run(ctx) })
+	}
+	wg.Wait()
+	for i, got := range answers {
+		for status := range got {
+			if status >= 200 && status < 400 {
+				return fmt.Errorf("flood %d was answered with %d", i, status)
+			}
+		}
+		if got.Sum() == got[load.Cut] {
+			return fmt.Errorf("flood %d was not answered at all: %v", i, got)
+		}
 	}
 	return nil
 }
@@ -52,12 +66,13 @@ func floods(ctx context.Context, g *ground, _ *crowd) error {
 // loris opens connections that never finish a handshake, a header, or anything.
 func loris(ctx context.Context, g *ground, _ *crowd) error {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attacker)}, Timeout: answerTimeout}
+	var opened atomic.Int64
 	var wg sync.WaitGroup
-	defer wg.Wait()
 	for i := range loitering {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				if raw, err := d.DialContext(ctx, "tcp", g.gate.Data); err == nil {
+					opened.Add(1)
 					loiter(ctx, raw, i)
 				}
 				select {
@@ -66,6 +81,10 @@ func loris(ctx context.Context, g *ground, _ *crowd) error {
 				}
 			}
 		})
+	}
+	wg.Wait()
+	if n := opened.Load(); n < loitering/2 {
+		return fmt.Errorf("only %d connections loitered", n)
 	}
 	return nil
 }

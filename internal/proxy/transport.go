@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"sallyport/internal/loopback"
 )
 
 const (
@@ -53,12 +57,14 @@ type UpstreamOptions struct {
 // environment, follows no redirect, and compresses nothing.
 type Transport struct {
 	target *url.URL
-	plain  http.RoundTripper // for most requests
+	// light carries the most usual requests, for least; nil where it cannot.
+	light *loopback.Transport
+	plain *http.Transport // for most others
 	// patient waits for its answers, however long.
-	patient http.RoundTripper
+	patient *http.Transport
 	// upgrade is patient, and speaks HTTP/1.1 to an HTTP/2 app: the only
 	// version with an Upgrade header.
-	upgrade http.RoundTripper
+	upgrade *http.Transport
 }
 
 // NewTransport returns a transport to the app that o describes. It does not
@@ -93,7 +99,27 @@ func NewTransport(o UpstreamOptions) (*Transport, error) {
 	if o.ResponseHeaderTimeout > 0 {
 		t.plain = o.transport(many, o.ResponseHeaderTimeout)
 	}
+	if loopback.Supported && (o.URL.Scheme == "http" || o.URL.Scheme == "unix") {
+		d := dialer{Dialer: net.Dialer{Timeout: dialTimeout}, options: o}
+		return t, t.lighten(o, func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", address(o.URL)) })
+	}
 	return t, nil
+}
+
+func (t *Transport) lighten(o UpstreamOptions, dial func(context.Context) (net.Conn, error)) (err error) {
+	t.light, err = loopback.New(loopback.Options{
+		Dial:          dial,
+		MaxIdle:       maxIdle,
+		IdleTimeout:   idleTimeout,
+		AnswerTimeout: o.ResponseHeaderTimeout,
+		MaxHeader:     maxAnswerHeader,
+	})
+	return err
+}
+
+// address returns what to dial for an http URL.
+func address(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
 }
 
 // Target returns the scheme and the host to send requests to.
@@ -106,6 +132,10 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.upgrade.RoundTrip(r)
 	case isGRPC(r.Header), wantsEvents(r.Header):
 		return t.patient.RoundTrip(r)
+	case t.light != nil:
+		if res, err := t.light.RoundTrip(r); err != http.ErrSkipAltProtocol {
+			return res, err
+		}
 	}
 	return t.plain.RoundTrip(r)
 }
@@ -125,8 +155,11 @@ func wantsEvents(h http.Header) bool {
 
 // CloseIdleConnections closes the connections that carry no request.
 func (t *Transport) CloseIdleConnections() {
-	for _, rt := range []http.RoundTripper{t.plain, t.patient, t.upgrade} {
-		rt.(*http.Transport).CloseIdleConnections()
+	for _, rt := range []*http.Transport{t.plain, t.patient, t.upgrade} {
+		rt.CloseIdleConnections()
+	}
+	if t.light != nil {
+		t.light.CloseIdleConnections()
 	}
 }
 

@@ -32,10 +32,14 @@ func newWire(tb testing.TB) *wire {
 		tb.Fatal(err)
 	}
 	w := &wire{transport: t, accept: make(chan net.Conn)}
-	t.plain.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+	dial := func(context.Context) (net.Conn, error) {
 		gate, app := net.Pipe()
 		go w.app(app)
 		return gate, nil
+	}
+	t.plain.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	if err := t.lighten(UpstreamOptions{}, dial); err != nil {
+		tb.Fatal(err)
 	}
 	server := &http.Server{Handler: w, DisableGeneralOptionsHandler: true}
 	done := make(chan struct{})
