@@ -66,10 +66,7 @@ var inspectCommand = command{
 }
 
 func (i *inspection) run(ctx context.Context, name string, s streams) error {
-	inputs, err := i.inputs(name, s)
-	if err != nil {
-		return undecidedError{err}
-	}
+	inputs, unread := i.inputs(name, s)
 	keys, err := i.keys()
 	if err != nil {
 		return usagef("%v", err)
@@ -96,6 +93,9 @@ func (i *inspection) run(ctx context.Context, name string, s streams) error {
 			return err
 		}
 	}
+	if unread != nil {
+		return undecidedError{unread}
+	}
 	return first
 }
 
@@ -104,10 +104,13 @@ func (i *inspection) inputs(name string, s streams) ([]inspect.Input, error) {
 		return inspect.Open(name)
 	}
 	text, err := inspect.Read(s.in)
-	if err == nil && strings.TrimSpace(text) == "" {
-		err = errors.New("standard input is empty")
+	switch {
+	case err != nil:
+		return nil, err
+	case strings.TrimSpace(text) == "":
+		return nil, errors.New("standard input is empty")
 	}
-	return []inspect.Input{{Text: text}}, err
+	return []inspect.Input{{Text: text}}, nil
 }
 
 // keys is where the signature's keys are fetched, nil where nobody asked.

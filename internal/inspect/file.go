@@ -42,7 +42,8 @@ type Input struct {
 }
 
 // Open reads the token at path, or those of the directory at path, which may be
-// a projected volume. The error says what to do where the permissions are at
+// a projected volume. It returns those that it could read with an error about
+// those that it could not: which says what to do where the permissions are at
 // fault, and never holds what is in a file.
 func Open(path string) ([]Input, error) {
 	info, err := os.Stat(path)
@@ -53,7 +54,10 @@ func Open(path string) ([]Input, error) {
 		return openAll(path)
 	case info.Mode().IsRegular():
 		in, err := open(path, info)
-		return []Input{in}, err
+		if err != nil {
+			return nil, err
+		}
+		return []Input{in}, nil
 	}
 	// A pipe, as in: sallyport inspect <(kubectl create token app)
 	f, err := os.Open(path)
@@ -62,7 +66,10 @@ func Open(path string) ([]Input, error) {
 	}
 	defer f.Close()
 	text, err := Read(f)
-	return []Input{{Text: text}}, err
+	if err != nil {
+		return nil, err
+	}
+	return []Input{{Text: text}}, nil
 }
 
 // Read reads a text that should be a token.
@@ -111,10 +118,7 @@ func openAll(dir string) (found []Input, err error) {
 	if len(found) == 0 && len(errs) == 0 {
 		errs = append(errs, fmt.Errorf("no file of %s is a token; it has: %s", dir, strings.Join(append(others, "nothing else"), ", ")))
 	}
-	if len(found) > 0 {
-		return found, nil
-	}
-	return nil, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
 // isToken reports whether a file of a volume may be a token: its header can be
@@ -133,7 +137,11 @@ func open(path string, info os.FileInfo) (Input, error) {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		f.User, f.Group = s.Uid, s.Gid
 	}
-	if data, err := os.Readlink(filepath.Join(filepath.Dir(path), "..data")); err == nil {
+	dir := filepath.Dir(path)
+	if strings.HasPrefix(filepath.Base(dir), "..20") || filepath.Base(dir) == "..data" {
+		dir = filepath.Dir(dir)
+	}
+	if data, err := os.Readlink(filepath.Join(dir, "..data")); err == nil {
 		f.Data = data
 		if at, ok := volumeTime(data); ok {
 			f.Written = at

@@ -35,13 +35,20 @@ func volume(t *testing.T, more map[string]string) string {
 
 func TestVolume(t *testing.T) {
 	dir := volume(t, nil)
-	for _, path := range []string{dir, filepath.Join(dir, "token")} {
+	data, err := os.Readlink(filepath.Join(dir, "..data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, file := range map[string]string{
+		dir: "token", filepath.Join(dir, "token"): "token",
+		filepath.Join(dir, "..data", "token"): "..data/token", filepath.Join(dir, data, "token"): data + "/token",
+	} {
 		in, err := Open(path)
 		if err != nil || len(in) != 1 {
 			t.Fatalf("%s: %v, %v", path, in, err)
 		}
 		f := in[0].File
-		if f.Path != filepath.Join(dir, "token") || f.Mode != "0644" || int(f.User) != os.Getuid() || int(f.Group) != os.Getgid() {
+		if f.Path != filepath.Join(dir, file) || f.Mode != "0644" || int(f.User) != os.Getuid() || int(f.Group) != os.Getgid() {
 			t.Errorf("%s: %+v", path, f)
 		}
 		if age := time.Since(f.Written); !strings.HasPrefix(f.Data, "..20") || age < -time.Second || age > time.Minute {
@@ -64,6 +71,18 @@ func TestVolume(t *testing.T) {
 func TestSeveralTokens(t *testing.T) {
 	in, err := Open(volume(t, map[string]string{"another": signed(header, claims) + "\n", "large": strings.Repeat("x", maxText+1)}))
 	if err != nil || len(in) != 2 || filepath.Base(in[0].File.Path) != "another" || filepath.Base(in[1].File.Path) != "token" {
+		t.Errorf("%v, %v", in, err)
+	}
+}
+
+// A file that cannot be read does not hide those that can, nor is it hidden.
+func TestOneOfTwo(t *testing.T) {
+	dir := volume(t, nil)
+	if err := os.Symlink("/proc/self/mem", filepath.Join(dir, "unreadable")); err != nil { // not even by root
+		t.Fatal(err)
+	}
+	in, err := Open(dir)
+	if len(in) != 1 || err == nil || !strings.Contains(err.Error(), "unreadable") && !strings.Contains(err.Error(), "/proc/self/mem") {
 		t.Errorf("%v, %v", in, err)
 	}
 }
