@@ -84,7 +84,7 @@ func (w *world) noTokenIn(text string) {
 
 func TestReviewsPerToken(t *testing.T) {
 	t.Parallel()
-	w := start(t)
+	w := start(t, "--recheck=1h") // the first recheck comes after 6 min
 	token := w.token()
 	before := w.cluster.Counts().Reviews
 	for range 50 {

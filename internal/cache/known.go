@@ -43,7 +43,8 @@ func newEntry(id authn.Identity, recheck time.Duration, before *entry) *entry {
 	e.interval = recheck - rand.N(recheck/5+1)
 	e.due = e.interval - e.interval/5
 	if before == nil || e.confirmed.Sub(before.confirmed) >= before.interval {
-		e.due = rand.N(e.due + 1)
+		soonest := recheck / 10 // not while the rush is on
+		e.due = soonest + rand.N(e.due-soonest+1)
 	}
 	return e
 }
