@@ -32,11 +32,13 @@ func troubled(t *testing.T, mode string) (*gate, *callingPod) {
 
 // Given a caller that is known, with constant load, and one that is not,
 // when the API server is killed,
-// then the known one goes on for max-stale and the other gets 503 at once;
+// then the known one goes on for max-stale and the other gets 503 at once, and in
+// mode oidc nobody notices;
 // and when it is back, both are let in, by the gate that was there all the time.
 func TestOwnOutage(t *testing.T) {
 	g, c := troubled(t, "hybrid")
 	known, unknown := c.request(t, gateAudience), c.request(t, gateAudience)
+	others := otherModes(t, c, known)
 	g.admits(t, c, known, 0)
 
 	c.startLoad(t, caller.Load{Request: caller.Request{URL: g.service + "/load", Token: known}, Workers: 4, Pause: 50 * time.Millisecond})
@@ -46,6 +48,7 @@ func TestOwnOutage(t *testing.T) {
 	if g503.Status != http.StatusServiceUnavailable || complete(g503) != nil || g503.Took > slowest {
 		t.Errorf("a new caller: %v after %v", g503, g503.Took)
 	}
+	others.goOn(t, c, known, unknown)
 	// A confirmation may be as old as recheck when the outage begins.
 	time.Sleep(time.Until(stopped.Add(maxStale - recheck - time.Second)))
 	tally := c.stopLoad(t)
@@ -76,6 +79,7 @@ func TestOwnOutage(t *testing.T) {
 func TestOwnPause(t *testing.T) {
 	g, c := troubled(t, "hybrid")
 	known, unknown := c.request(t, gateAudience), c.request(t, gateAudience)
+	others := otherModes(t, c, known)
 	g.admits(t, c, known, 0)
 	c.startLoad(t, caller.Load{Request: caller.Request{URL: g.service + "/load", Token: known}, Workers: 4, Pause: 50 * time.Millisecond})
 
@@ -91,6 +95,7 @@ func TestOwnPause(t *testing.T) {
 		}
 		time.Sleep(recheck)
 	}
+	others.goOn(t, c, known, unknown)
 	tally := c.stopLoad(t)
 	t.Logf("known caller: %d requests in %v of pause, %d failed, slowest %v",
 		tally.Sent, time.Since(began).Round(time.Second), tally.Failed(), tally.Slowest.Round(time.Millisecond))
@@ -105,6 +110,33 @@ func TestOwnPause(t *testing.T) {
 	t.Logf("API server goes on: new caller let in after %v", g.admits(t, c, unknown, backTime).Round(100*time.Millisecond))
 	g.toldUntil(t, began, away, authn.ReviewFailed)
 	g.unchanged(t)
+}
+
+// gatesByMode are gates of the other modes.
+type gatesByMode map[string]*gate
+
+// otherModes returns them, with a caller that they know.
+func otherModes(t *testing.T, c *callingPod, known string) gatesByMode {
+	t.Helper()
+	gates := gatesByMode{}
+	for _, mode := range []string{"oidc", "tokenreview"} {
+		gates[mode], _ = troubled(t, mode)
+		gates[mode].admits(t, c, known, 0)
+	}
+	return gates
+}
+
+// goOn checks what they answer while there is no API server: mode oidc needs none,
+// in tokenreview only those go on who are known, and the first new one may wait.
+func (m gatesByMode) goOn(t *testing.T, c *callingPod, known, unknown string) {
+	t.Helper()
+	for range 3 {
+		for _, token := range []string{known, unknown} {
+			m["oidc"].promptly(t, c, caller.Request{Token: token}, http.StatusOK)
+		}
+		m["tokenreview"].within(t, c, caller.Request{Token: known}, http.StatusOK, slowest)
+		m["tokenreview"].within(t, c, caller.Request{Token: unknown}, http.StatusServiceUnavailable, slowest)
+	}
 }
 
 func killAPIServer(t *testing.T) {

@@ -20,20 +20,26 @@ import (
 // our choice: it grants no less than ten minutes.
 func (c *callingPod) sign(t *testing.T, expires time.Time) string {
 	t.Helper()
+	return c.signFor(t, gateAudience, time.Now(), expires)
+}
+
+// signFor is sign for any audience and time of issue.
+func (c *callingPod) signFor(t *testing.T, audience string, issued, expires time.Time) string {
+	t.Helper()
 	key := signingKey(t)
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := sha256.Sum256(der) // as Kubernetes names keys: pkg/serviceaccount/jwt.go, keyIDFromPublicKey
-	now := time.Now().Unix()
+	begin := issued.Unix()
 	named := func(name, uid string) map[string]string { return map[string]string{"name": name, "uid": uid} }
 	unsigned := segment(t, map[string]any{"alg": "RS256", "kid": base64.RawURLEncoding.EncodeToString(id[:])}) + "." +
 		segment(t, map[string]any{
 			"iss": cluster.Issuer,
 			"sub": "system:serviceaccount:" + c.pod.Namespace + ":" + c.account.Name,
-			"aud": []string{gateAudience},
-			"exp": expires.Unix(), "iat": now, "nbf": now,
+			"aud": []string{audience},
+			"exp": expires.Unix(), "iat": begin, "nbf": begin,
 			"jti": rand.Text(),
 			"kubernetes.io": map[string]any{
 				"namespace":      c.pod.Namespace,
