@@ -17,18 +17,23 @@ import (
 const leeway = 5 * time.Second
 
 // Given a caller that keeps a token which lives 20 s, signed with the cluster's
-// own key and bound to the caller's real pod,
+// own key and bound to the caller's real pod, and has opened a WebSocket with it,
 // when the token and the leeway are over,
-// then it is refused as expired, and not earlier.
+// then it is refused as expired, and not earlier; and the WebSocket is closed with
+// 1008.
 func TestOwnExpiry(t *testing.T) {
-	g, c := deployWith(t, serving("--leeway="+leeway.String())), newCaller(t)
+	g, c := deployWith(t, func(m *manifest) { m.testApp(); m.serve("--leeway=" + leeway.String()) }), newCaller(t)
 	g.waitReached(t, c)
 	expires := time.Now().Add(20 * time.Second).Truncate(time.Second)
 	request := caller.Request{URL: g.service + "/", Token: c.sign(t, expires)}
 	if a := c.call(t, request); a.Status != http.StatusOK {
 		t.Fatalf("a fresh token: %v", a)
 	}
+	ends := c.opens(t, g, caller.Socket{Token: request.Token}, c.user())
 	g.admitsUntil(t, c, request, expires.Add(leeway))
+	ends(endSlack).is(t, policyViolation, "the credential has expired")
+	t.Logf("the WebSocket was closed %v after its time", time.Since(expires.Add(leeway)).Round(time.Millisecond))
+	g.endedFor(t, authn.Expired)
 	path := "/" + c.pod.Namespace + "/expired"
 	c.call(t, caller.Request{URL: g.service + path, Token: request.Token})
 	g.tells(t, path, authn.Expired)

@@ -40,6 +40,7 @@ func serve(ctx context.Context, listen string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/call", b.write(call))
+	mux.HandleFunc("/socket", b.socket)
 	mux.HandleFunc("/", b.write(b.tell))
 	server := &http.Server{Addr: listen, Handler: mux}
 	failed := make(chan error, 1)

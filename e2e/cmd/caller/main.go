@@ -17,6 +17,7 @@ func main() {
 	http.HandleFunc("POST /call", s.call)
 	http.HandleFunc("POST /raw", raw)
 	http.HandleFunc("POST /watch", watch)
+	http.HandleFunc("POST /socket", socket)
 	http.HandleFunc("POST /token", token)
 	http.HandleFunc("POST /secrets", tellSecrets)
 	http.HandleFunc("POST /load", s.startLoad)
