@@ -65,6 +65,8 @@ All reasons are in [reasons.md](reasons.md), all metrics in [metrics.md](metrics
 - While the API server gives no answer, known callers are served as
   ` + "`--when-unavailable`" + ` says: here ` + "`serve-confirmed`" + `, the default, for
   ` + "`--max-stale`" + ` (10 min). See [modes.md](modes.md#when-the-api-server-does-not-answer).
+- **On a cluster** names the tests of ` + "`e2e/scenarios`" + ` that try the row on a real
+  Kubernetes too, with bounds of their own, or says why none does.
 `
 
 func page() string {
@@ -72,10 +74,10 @@ func page() string {
 	b.WriteString(pageIntro)
 	for _, g := range groups() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", g.title, g.intro)
-		b.WriteString("| what is wrong | known | new | ready | metric | log | again | what to do |\n|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| what is wrong | known | new | ready | metric | log | again | what to do | on a cluster |\n|---|---|---|---|---|---|---|---|---|\n")
 		for _, f := range g.rows {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", f.name, f.known, f.new, cmp.Or(f.ready, "either"),
-				code(f.metric, f.lateMetric), code(f.log, f.lateLog), f.recovered(), f.todo)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", f.name, f.known, f.new, cmp.Or(f.ready, "either"),
+				code(f.metric, f.lateMetric), code(f.log, f.lateLog), f.recovered(), f.todo, alsoIn(g.title, f.name))
 		}
 	}
 	return b.String()
