@@ -64,7 +64,16 @@ func (c *h2conn) header(fields ...string) []byte {
 
 // open sends a header; the stream stays open if the body is to come.
 func (c *h2conn) open(stream uint32, bodyComes bool, fields ...string) error {
-	return c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.header(fields...), EndHeaders: true, EndStream: !bodyComes})
+	const room = 16 << 10
+	block := c.header(fields...)
+	first, rest := block[:min(room, len(block))], block[min(room, len(block)):]
+	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: !bodyComes})
+	for len(rest) > 0 && err == nil {
+		next := rest[:min(room, len(rest))]
+		rest = rest[len(next):]
+		err = c.WriteContinuation(stream, len(rest) == 0, next)
+	}
+	return err
 }
 
 // outcome is what became of a stream: the status and whether it was reset

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/net/http2"
 )
 
 // These are requests in HTTP/2, each a list of fields.
@@ -132,6 +134,18 @@ func http2Attacks() campaign {
 					}
 					s.shoot(bomb...)
 				}, proofs: []string{"cmd/proxy.TestHeaderLimits"},
+			},
+			{
+				name: "frames that are larger than we have room for", sent: "HEADERS, DATA and an unknown frame of 64 KiB", wants: []string{"closed, FRAME_SIZE_ERROR"}, then: "16 KiB is the least that RFC 9113 wants, and each connection may hold one",
+				try: func(s *siege) {
+					for _, kind := range []http2.FrameType{http2.FrameHeaders, http2.FrameData, 0xfe} {
+						c := s.h2()
+						must(s.t, c.open(1, true, withToken(pseudo(":method", "POST"))...))
+						c.WriteRawFrame(kind, 0, 1, make([]byte, 64<<10))
+						s.got(c.outcome(0), kind.String())
+						c.Close()
+					}
+				},
 			},
 			{
 				name: "h2c by Upgrade", sent: "`Upgrade: h2c` to the gate itself, and HTTP/2 behind it", wants: []string{"401"}, then: "in clear HTTP/2 begins with its preface alone",

@@ -20,6 +20,10 @@ const (
 	// does not read yet, and so what we hold of them. net/http's default is 1 MiB.
 	// At 1 ms from caller to us it allows 250 MB/s.
 	maxReceived = 256 << 10
+	// maxFrame is the least that RFC 9113 section 4.2 wants, and what clients
+	// send. net/http's default is 1 MiB: a buffer that each connection may make
+	// us hold, and more than maxReceived.
+	maxFrame = 16 << 10
 )
 
 // limits are how much of us callers may take.
@@ -99,6 +103,7 @@ func (l *limits) apply(s *server) {
 	s.http.IdleTimeout = l.config.IdleTimeout
 	s.http.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams:          l.config.Streams,
+		MaxReadFrameSize:              maxFrame,
 		MaxReceiveBufferPerConnection: maxReceived,
 		MaxReceiveBufferPerStream:     maxReceived,
 	}
