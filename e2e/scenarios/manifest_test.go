@@ -136,13 +136,9 @@ func (m *manifest) text(t *testing.T) string {
 	return text.String()
 }
 
-// kubectl runs kubectl, the cluster's own where we have built it.
+// kubectl runs kubectl.
 func kubectl(input string, args ...string) ([]byte, error) {
-	program := "../bin/kubectl"
-	if _, err := os.Stat(program); err != nil {
-		program = "kubectl"
-	}
-	cmd := exec.Command(program, append([]string{"--kubeconfig=" + world.kubeconfig}, args...)...)
+	cmd := exec.Command(kubectlProgram(), append([]string{"--kubeconfig=" + world.kubeconfig}, args...)...)
 	cmd.Stdin = strings.NewReader(input)
 	return cmd.CombinedOutput()
 }
