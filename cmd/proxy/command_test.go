@@ -70,6 +70,12 @@ func TestExitCodes(t *testing.T) {
 		{"drain --debug-listen=:9902", 2, "", "--debug-listen: :9902 is not in this pod", false},
 		{"drain --debug-listen=9902", 2, "", "--debug-listen: \"9902\" is no address", false},
 		{"drain --debug-listen=unix:///nowhere/at/all", 1, "", "sallyport drain: unix:///nowhere/at/all cannot be asked", false},
+		{"log-level --help", 0, "debug|info|warn|error", "", false},
+		{"log-level trace", 2, "", `"trace" is not known: write debug, info, warn or error`, false},
+		{"log-level DEBUG", 2, "", `"DEBUG" is not known`, false},
+		{"log-level debug info", 2, "", "2 levels are too many", false},
+		{"log-level --debug-listen=10.1.2.3:9902", 2, "", "--debug-listen: 10.1.2.3:9902 is not in this pod", false},
+		{"log-level debug --debug-listen=unix:///nowhere/at/all", 1, "", "sallyport log-level: unix:///nowhere/at/all cannot be asked", false},
 	} {
 		served = 0
 		code, out, errs := call(t, table, c.line)

@@ -24,4 +24,4 @@ func main() {
 }
 
 // commands are in the order of the overview.
-var commands = []command{serveCommand(runGate), doctorCommand, explainCommand, inspectCommand, demoCommand, drainCommand, echoCommand, versionCommand}
+var commands = []command{serveCommand(runGate), doctorCommand, explainCommand, inspectCommand, demoCommand, drainCommand, logLevelCommand, echoCommand, versionCommand}

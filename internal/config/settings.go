@@ -171,7 +171,7 @@ var lifeSettings = []setting{
 		set:  one(func(c *Config) *int { return &c.CallerMetrics }, number(0, 10000))},
 	{flag: "log-level", field: "logLevel", value: "LEVEL", def: "info", group: groupLife,
 		help: "debug, info, warn or error",
-		set:  one(func(c *Config) *string { return &c.LogLevel }, oneOf("debug", "info", "warn", "error"))},
+		set:  one(func(c *Config) *string { return &c.LogLevel }, ParseLogLevel)},
 	{flag: "log-format", field: "logFormat", value: "FORMAT", def: "json", group: groupLife,
 		help: "json or console",
 		set:  one(func(c *Config) *string { return &c.LogFormat }, oneOf("json", "console"))},

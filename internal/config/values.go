@@ -35,6 +35,11 @@ func boolean(s string) (bool, error) {
 	return false, fmt.Errorf("%q is neither true nor false: write one of them", s)
 }
 
+// ParseLogLevel reads debug, info, warn or error.
+func ParseLogLevel(s string) (string, error) {
+	return oneOf("debug", "info", "warn", "error")(s)
+}
+
 // oneOf takes the words of a closed list.
 func oneOf[T ~string](words ...T) func(string) (T, error) {
 	return func(s string) (T, error) {
