@@ -96,11 +96,15 @@ func scrape() string {
 		},
 		Callers:          func() []telemetry.Caller { return make([]telemetry.Caller, 1) },
 		ConnectionCauses: []string{"idle"},
-		RequestKinds:     []string{"public"},
+		RequestKinds:     []string{"examining"},
 		Bypass:           func() (found, known bool) { return false, true },
 	})
-	m.Request(200, authn.OK, "")
-	m.Decision(telemetry.Accepted, authn.OK, telemetry.FromCache, 0)
+	for _, r := range authn.Reasons {
+		m.Request(200, r, "")
+		m.Decision(telemetry.Accepted, r, telemetry.FromCache, 0)
+	}
+	m.Decision(telemetry.Refused, authn.OK, telemetry.FromLocal, 0)
+	m.Decision(telemetry.Unavailable, authn.OK, telemetry.FromAPIServer, 0)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
