@@ -56,16 +56,16 @@ func TestRoundTripper(t *testing.T) {
 func TestStatusFaults(t *testing.T) {
 	c := start(t, Options{})
 	for _, tt := range []struct {
-		fault            Fault
-		name, wantHeader string
+		fault                  Fault
+		name, wantHeader, want string
 	}{
-		{Fault{Status: 429, RetryAfter: 7 * time.Second}, "Retry-After", "7"},
-		{Fault{Status: 500}, "Retry-After", ""},
-		{Fault{Status: 302, Location: "https://elsewhere.example/"}, "Location", "https://elsewhere.example/"},
+		{Fault{Status: 429, RetryAfter: 7 * time.Second}, "Retry-After", "7", "Too many requests"},
+		{Fault{Status: 500}, "Retry-After", "", `"kind":"Status"`},
+		{Fault{Status: 302, Location: "https://elsewhere.example/"}, "Location", "https://elsewhere.example/", `"kind":"Status"`},
 	} {
 		c.Fail(All, tt.fault)
 		code, header, body, err := c.getKeys(t, t.Context())
-		if err != nil || code != tt.fault.Status || header.Get(tt.name) != tt.wantHeader || !strings.Contains(string(body), `"kind":"Status"`) {
+		if err != nil || code != tt.fault.Status || header.Get(tt.name) != tt.wantHeader || !strings.Contains(string(body), tt.want) {
 			t.Errorf("%+v: %d %v %s %v", tt.fault, code, header, body, err)
 		}
 	}

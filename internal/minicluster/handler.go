@@ -28,8 +28,11 @@ type answer struct {
 	contentType string // default: application/json
 	maxAge      int    // seconds that it may be cached for, where cacheable
 	cacheable   bool
-	body        any
+	body        any // plain, or what becomes JSON
 }
+
+// plain is a body as it stands.
+type plain string
 
 // An endpoint answers calls. Its error is a *statusError, or a bug.
 type endpoint func(call) (answer, error)
@@ -67,6 +70,8 @@ func (c *Cluster) handle(kind Endpoint, e endpoint) http.Handler {
 		switch {
 		case err != nil:
 			err = tooLarge(err)
+		case f.Status == http.StatusTooManyRequests:
+			a = throttled
 		case f.Status != 0:
 			err = fail(f.Status, reasons[f.Status], "%s", http.StatusText(f.Status))
 		default:
@@ -88,6 +93,13 @@ func (c *Cluster) nothing(r call) (answer, error) {
 		return answer{}, err
 	}
 	return answer{}, noSuchPath()
+}
+
+// throttled is the answer of the API server's priority and fairness (apiserver,
+// pkg/server/filters/priority-and-fairness.go): it is no Status.
+var throttled = answer{
+	code: http.StatusTooManyRequests, contentType: "text/plain; charset=utf-8",
+	body: plain("Too many requests, please try again later.\n"),
 }
 
 func tooLarge(err error) error {

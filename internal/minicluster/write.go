@@ -10,10 +10,7 @@ import (
 
 // write sends the answer, or what the fault makes of it.
 func (f Fault) write(w http.ResponseWriter, a answer) {
-	body, err := json.Marshal(a.body)
-	if err != nil {
-		panic(err) // every body is a struct of this package or of Kubernetes
-	}
+	body := a.bytes()
 	h := w.Header()
 	f.headers(h, a)
 	switch f.Body {
@@ -33,6 +30,17 @@ func (f Fault) write(w http.ResponseWriter, a answer) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.code)
 	w.Write(body)
+}
+
+func (a answer) bytes() []byte {
+	if text, ok := a.body.(plain); ok {
+		return []byte(text)
+	}
+	body, err := json.Marshal(a.body)
+	if err != nil {
+		panic(err) // every body is a struct of this package or of Kubernetes
+	}
+	return body
 }
 
 func (f Fault) headers(h http.Header, a answer) {

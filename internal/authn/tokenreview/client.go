@@ -1,12 +1,14 @@
 package tokenreview
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -50,7 +52,7 @@ func (r *Reviewer) ask(ctx context.Context, q question) (*authenticationv1.Token
 		Do(ctx).
 		StatusCode(&code)
 	if err := result.Error(); err != nil {
-		return nil, classify(code, err)
+		return nil, classify(cmp.Or(code, codeOf(err)), err)
 	}
 	if code != http.StatusCreated {
 		return nil, &failure{result: Status, cause: fmt.Errorf("the API server answered %d", code)}
@@ -63,4 +65,15 @@ func (r *Reviewer) ask(ctx context.Context, q question) (*authenticationv1.Token
 		return nil, &failure{result: Undecodable, cause: errors.New("the answer is not a TokenReview")}
 	}
 	return &review.Status, nil
+}
+
+// codeOf is the status that an error tells of, or 0. client-go keeps none beside
+// the error where the answer is of a media type that it cannot decode, such as
+// text/plain: that is how the API server says 429.
+func codeOf(err error) int {
+	var answered apierrors.APIStatus
+	if errors.As(err, &answered) {
+		return int(answered.Status().Code)
+	}
+	return 0
 }

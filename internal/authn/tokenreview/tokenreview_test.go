@@ -113,6 +113,9 @@ func TestNoAnswer(t *testing.T) {
 			return resp, err
 		}
 	}
+	// As the API server's priority and fairness says no, and much that stands in
+	// front of API servers.
+	plain := []string{"Content-Type", "text/plain; charset=utf-8", "Retry-After", "1"}
 	for name, tc := range map[string]struct {
 		answer answer
 		result Result
@@ -133,6 +136,10 @@ func TestNoAnswer(t *testing.T) {
 		"422":                 {status(422), Status, authn.ReviewFailed, 1},
 		"429":                 {status(429), Throttled, authn.ReviewFailed, 1},
 		"429, come again":     {status(429, "Retry-After", "1"), Throttled, authn.ReviewFailed, 1},
+		"429 in plain text":   {text(429, "Too many requests, please try again later.", plain...), Throttled, authn.ReviewFailed, 1},
+		"401 in plain text":   {text(401, "who are you", plain...), Unauthorized, authn.OwnToken, 2},
+		"403 in plain text":   {text(403, "no", plain...), Forbidden, authn.ReviewForbidden, 1},
+		"502 in HTML":         {text(502, "<html>", "Content-Type", "text/html"), Status, authn.ReviewFailed, 2},
 		"500":                 {status(500), Status, authn.ReviewFailed, 2},
 		"500, come again":     {status(500, "Retry-After", "1"), Status, authn.ReviewFailed, 2},
 		"503":                 {status(503), Status, authn.ReviewFailed, 2},
