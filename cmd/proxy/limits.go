@@ -44,6 +44,9 @@ func newLimits(c config.Limits, log *zap.Logger) *limits {
 		data(cause, addr)
 	})
 	l.admin = connlimit.New(adminConnections, l.tallyConnections("admin-listen"))
+	// Without descriptors a kubelet's probe would else make room for the next one,
+	// and a probe that has failed takes the pod out of service.
+	l.admin.After(l.data)
 	l.requests = inflight.New(c.InFlight, c.InFlightPerCaller, l.tallyRequests())
 	return l
 }

@@ -45,6 +45,7 @@ const lineWeight = 128
 type Limit struct {
 	max, perAddress, maxHeader int
 	closed                     func(Cause, netip.Addr)
+	before                     *Limit // nil: none
 
 	mu        sync.Mutex
 	open      int
@@ -66,6 +67,10 @@ func New(max int, closed func(Cause, netip.Addr)) *Limit {
 	l.idle.init()
 	return l
 }
+
+// After has other's connections closed before l's own where the process has no
+// descriptor left. It is for before there are any.
+func (l *Limit) After(other *Limit) { l.before = other }
 
 // Open returns how many connections there are, those of upgraded ones included.
 func (l *Limit) Open() int {

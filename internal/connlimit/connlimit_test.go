@@ -3,14 +3,17 @@ package connlimit
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -230,6 +233,35 @@ func TestHalfForOneAddress(t *testing.T) {
 	if good.get("/") != 200 {
 		t.Error("the first caller has no answer")
 	}
+}
+
+// starved is a listener of a process without descriptors.
+type starved struct{ net.Listener }
+
+func (starved) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+}
+
+// Where no descriptor is left, who asks a server that comes after another one
+// does not lose its own connections to the other's.
+func TestWhoGoesWithoutDescriptors(t *testing.T) {
+	first, last := newSite(t, 4), newSite(t, 4)
+	last.limit.After(first.limit)
+	first.dial("127.0.0.2", "")
+	last.dial("127.0.0.3", "")
+	accept := func() {
+		t.Helper()
+		if _, err := last.limit.Listener(starved{}).Accept(); !errors.Is(err, syscall.EMFILE) {
+			t.Error(err)
+		}
+	}
+	accept()
+	first.want("waiting 127.0.0.2")
+	last.want()
+	accept()
+	accept() // nobody is left
+	first.want("waiting 127.0.0.2")
+	last.want("waiting 127.0.0.3")
 }
 
 func TestHijackedCounts(t *testing.T) {

@@ -35,8 +35,12 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// makeRoom gives a descriptor back, as the next caller has none.
-func (l *Limit) makeRoom() {
+// makeRoom gives a descriptor back, as the next caller has none. It reports
+// whether there was a connection to close.
+func (l *Limit) makeRoom() bool {
+	if l.before != nil && l.before.makeRoom() {
+		return true
+	}
 	l.mu.Lock()
 	victim, cause := l.oldest(netip.Addr{}, false)
 	if victim != nil {
@@ -44,6 +48,7 @@ func (l *Limit) makeRoom() {
 	}
 	l.mu.Unlock()
 	l.evict(victim, cause)
+	return victim != nil
 }
 
 // addrOf returns the address of the other end, and the zero Addr where it has
