@@ -82,7 +82,7 @@ func (g *gate) judge(s *status.Snapshot) (status.State, string) {
 	}
 	var look []string
 	if a := s.APIServer; a != nil && !a.AwaySince.IsZero() {
-		look = append(look, "the API server gives no answer ("+a.Why+"): callers that it confirmed go on, new ones get 503")
+		look = append(look, "the API server gives no answer: callers that it confirmed go on, new ones get 503")
 	}
 	if t := s.OwnToken; t != nil && t.State != string(tokenfile.Fresh) {
 		look = append(look, "our own token is "+t.State)

@@ -19,7 +19,8 @@ func (s scale) at(t time.Time) float64 {
 	return min(max(x, 0), s.width)
 }
 
-// width and height are a drawing's own units: it is as wide as the page.
+// width and height are a drawing's own units: it is as wide as the page, and as high
+// as the style says.
 const width, height = 600, 60
 
 // ownToken draws the token's life, from when it was issued through when the
@@ -46,7 +47,7 @@ func (w *writer) ownToken(s *Snapshot) {
 			life.from = earliest
 		}
 	}
-	w.markup(fmt.Sprintf(`<svg class="life" viewBox="0 0 %d 34" role="img" aria-label="the life of our own token">`, width))
+	w.markup(fmt.Sprintf(`<svg class="life" viewBox="0 0 %d 34" preserveAspectRatio="none" role="img" aria-label="the life of our own token">`, width))
 	bar := func(class string, from, to time.Time) {
 		w.markup(fmt.Sprintf(`<rect class="%s" x="%.1f" y="10" width="%.1f" height="12"/>`, class, life.at(from), max(life.at(to)-life.at(from), 0)))
 	}
@@ -61,6 +62,8 @@ func (w *writer) ownToken(s *Snapshot) {
 		}
 	}
 	w.markup(fmt.Sprintf(`<rect class="now" x="%.1f" y="2" width="3" height="30"><title>now</title></rect></svg>`+"\n", life.at(s.Now)))
+	w.markup(`<p class="legend key"><span class="past">tokens before</span><span class="fresh">fresh</span>` +
+		`<span class="late">to be replaced</span><span class="rotation">replaced</span><span class="now">now</span></p>` + "\n")
 	w.markup(`<p>`)
 	w.text(fmt.Sprintf("%s: issued %s, the kubelet should replace it %s, expires %s. ",
 		t.State, since(t.Issued, s.Now), since(t.Rotate, s.Now), since(t.Expires, s.Now)))
@@ -80,7 +83,7 @@ func (w *writer) chart(recent []Slot, now time.Time) {
 		most = max(most, c.Accepted+c.Refused+c.Unavailable)
 	}
 	const column = float64(width) / slots
-	w.markup(fmt.Sprintf(`<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="decisions of the last 15 minutes">`, width, height))
+	w.markup(fmt.Sprintf(`<svg class="chart" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img" aria-label="decisions of the last 15 minutes">`, width, height))
 	for i, c := range recent {
 		x, y := width-column*float64(len(recent)-i), float64(height)
 		w.markup("<g><title>")

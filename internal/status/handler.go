@@ -10,12 +10,16 @@ import (
 )
 
 const (
-	// refresh is how often a page that is open looks for something new.
-	refresh = time.Second
+	// refresh is how often a page that is open looks for something new: what happens
+	// is to be seen within a second, the way to the browser included.
+	refresh = 500 * time.Millisecond
 	// maxWatchers is how many pages may be open: a few people, twice.
 	maxWatchers = 16
 	// watch bounds how long one is kept up to date. The browser then asks again.
 	watch = time.Hour
+	// patience is for a page that does not read: longer than a laptop's network is away
+	// for nothing.
+	patience = 10 * time.Second
 )
 
 //go:embed static/style.css
@@ -27,7 +31,7 @@ var script string
 // Handler serves the page below "/", as JSON below "/status", and what changes of it
 // below "/events". It belongs on a listener that only this machine can reach.
 //
-// snapshot is called for each, once a second for each page that is open.
+// snapshot is called for each, twice a second for each page that is open.
 func Handler(snapshot func() *Snapshot) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -80,7 +84,7 @@ func events(w http.ResponseWriter, r *http.Request, snapshot func() *Snapshot) {
 		if now := body(snapshot()); now != last {
 			last = now
 			// Who does not read for so long has left.
-			_ = c.SetWriteDeadline(time.Now().Add(10 * refresh))
+			_ = c.SetWriteDeadline(time.Now().Add(patience))
 			fmt.Fprintf(w, "data: %s\n\n", strings.ReplaceAll(now, "\n", "\ndata: "))
 			if c.Flush() != nil {
 				return

@@ -17,11 +17,18 @@ func (w *writer) markup(s string) { w.WriteString(s) }
 // text writes anybody's.
 func (w *writer) text(s string) { w.WriteString(html.EscapeString(s)) }
 
-// row writes a table's row; the cells are text.
-func (w *writer) row(cells ...string) {
+// row writes a table's row; heads and cells are text. Each cell has its head with it,
+// for where there is no room for columns.
+func (w *writer) row(heads, cells []string) {
 	w.markup("<tr>")
-	for _, c := range cells {
-		w.markup("<td>")
+	for i, c := range cells {
+		w.markup(`<td data-head="`)
+		w.text(heads[i])
+		w.markup(`"`)
+		if c == "" || c == nothing {
+			w.markup(` class="none"`)
+		}
+		w.markup(">")
 		w.text(c)
 		w.markup("</td>")
 	}
@@ -44,10 +51,13 @@ func (w *writer) table(none string, heads []string, rows [][]string) {
 	}
 	w.markup("</tr></thead><tbody>\n")
 	for _, r := range rows {
-		w.row(r...)
+		w.row(heads, r)
 	}
 	w.markup("</tbody></table></div>\n")
 }
+
+// nothing stands where there is nothing to say.
+const nothing = "–"
 
 // section begins a part of the page.
 func (w *writer) section(id, title string) {
@@ -76,7 +86,7 @@ func span(d time.Duration) string {
 func since(t, now time.Time) string {
 	switch {
 	case t.IsZero():
-		return "–"
+		return nothing
 	case t.After(now):
 		return "in " + span(t.Sub(now))
 	}

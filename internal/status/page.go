@@ -55,12 +55,17 @@ func (w *writer) head(s *Snapshot) {
 	figure("connections", "connections", fmt.Sprint(s.Connections))
 	figure("version", "version", s.Version)
 	w.markup("</dl>\n")
+	w.markup(`<p class="why">`)
+	if a := s.APIServer; a != nil && !a.AwaySince.IsZero() {
+		w.text("The API server: " + a.Why)
+	}
+	w.markup("</p>\n")
 }
 
 func (w *writer) decisions(s *Snapshot) {
 	w.section("decisions", "Decisions, last 15 minutes")
 	w.chart(s.Recent, s.Now)
-	w.markup(`<p class="legend">since the start:`)
+	w.markup(`<p class="axis"><span>15 minutes ago</span><span>now</span></p>` + "\n" + `<p class="legend">since the start:`)
 	for _, c := range []struct {
 		class, name string
 		n           uint64
@@ -99,7 +104,7 @@ func (w *writer) callers(s *Snapshot) {
 	w.section("callers", "Callers")
 	var rows [][]string
 	for _, c := range s.Callers {
-		age, end := "–", "–"
+		age, end := nothing, nothing
 		if !c.Issued.IsZero() {
 			age = span(s.Now.Sub(c.Issued))
 		}
@@ -133,7 +138,7 @@ func (w *writer) issuers(s *Snapshot) {
 
 func dash(s string) string {
 	if s == "" {
-		return "–"
+		return nothing
 	}
 	return s
 }

@@ -54,8 +54,8 @@ func TestPageEscapes(t *testing.T) {
 			t.Errorf("%s: the page is not whole", name)
 		}
 	}
-	if n := strings.Count(page(full()), "&lt;script&gt;"); n != 18 {
-		t.Errorf("%d of others' texts are shown, want 18", n)
+	if n := strings.Count(page(full()), "&lt;script&gt;"); n != 19 {
+		t.Errorf("%d of others' texts are shown, want 19", n)
 	}
 }
 
