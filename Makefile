@@ -7,7 +7,7 @@ E2E_IMAGE ?= sallyport-e2e:dev
 BUILDER   ?= docker
 FUZZTIME  ?= 30s
 
-.PHONY: help build test race lint fuzz bench bench-floods bench-micro soak fleet demo e2e e2e-slow e2e-image image ci clean
+.PHONY: help build test race lint fuzz bench bench-floods bench-micro soak fleet demo e2e e2e-slow e2e-browser e2e-image image ci clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ e2e: ## the tests on a real Kubernetes, their own (as root) or KUBECONFIG's; RUN
 
 e2e-slow: ## those that take ten minutes and more
 	go -C e2e test -v -count=1 -timeout 40m -run '$(RUN)' ./scenarios -args -slow $(E2E_ON)
+
+e2e-browser: ## the status page in Debian's chromium (a minute); FLAGS=-update for the pictures of README.md, -pictures=DIR for all
+	go -C e2e test -v -count=1 -timeout 2m -parallel 6 -run '$(RUN)' ./browser -args $(FLAGS)
 
 e2e-image: ## the image with the tests' own programs, as E2E_IMAGE (sallyport-e2e:dev)
 	CGO_ENABLED=0 go -C e2e build -trimpath -o bin/ ./cmd/...
