@@ -265,7 +265,7 @@ func pages(t *testing.T, f func(name, text string)) {
 func TestLinks(t *testing.T) {
 	links := 0
 	pages(t, func(name, text string) {
-		for _, m := range regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`(?:\]\(|src=")([^)"#\s]+)`).FindAllStringSubmatch(text, -1) {
 			links++
 			if strings.Contains(m[1], "://") {
 				continue
