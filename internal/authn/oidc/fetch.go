@@ -20,23 +20,24 @@ func (s *KeySet) due() <-chan struct{} {
 		close(done)
 		return done
 	}
-	return s.fetchLocked().done
+	return s.fetchLocked(context.Background()).done
 }
 
 // fetchLocked joins the fetch under way, or starts one. Whoever asked first may
-// leave: the fetch goes on for the others, and is bounded by its own time alone.
-func (s *KeySet) fetchLocked() *flight {
+// leave: the fetch goes on for the others, and is bounded by its own time alone. Their
+// context says whose trace it belongs to.
+func (s *KeySet) fetchLocked(ctx context.Context) *flight {
 	if s.inflight == nil {
 		f := &flight{done: make(chan struct{})}
 		s.inflight = f
-		go s.run(f)
+		go s.run(context.WithoutCancel(ctx), f)
 	}
 	return s.inflight
 }
 
-func (s *KeySet) run(f *flight) {
+func (s *KeySet) run(ctx context.Context, f *flight) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	keys, maxAge, err := s.load(ctx)
 	cancel()
 	s.observe(err)

@@ -135,7 +135,7 @@ func (s *KeySet) Run(ctx context.Context) error {
 // what it failed of. It is for those who look once: Run does it by itself.
 func (s *KeySet) Fetch(ctx context.Context) error {
 	s.mu.Lock()
-	f := s.fetchLocked()
+	f := s.fetchLocked(ctx)
 	s.mu.Unlock()
 	select {
 	case <-f.done:
@@ -152,7 +152,7 @@ func (s *KeySet) Fetch(ctx context.Context) error {
 // whoever asks, and waits for it. It refuses a key that is unknown even then;
 // where the last fetch failed nobody can tell, and that is an outage.
 func (s *KeySet) find(ctx context.Context, id, alg string) ([]*key, error) {
-	keys, f, err := s.match(id, alg)
+	keys, f, err := s.match(ctx, id, alg)
 	if f == nil {
 		return keys, err
 	}
@@ -168,7 +168,7 @@ func (s *KeySet) find(ctx context.Context, id, alg string) ([]*key, error) {
 }
 
 // match looks without waiting. A flight means: wait for it and look again.
-func (s *KeySet) match(id, alg string) ([]*key, *flight, error) {
+func (s *KeySet) match(ctx context.Context, id, alg string) ([]*key, *flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys, err := s.outcome(id, alg)
@@ -178,7 +178,7 @@ func (s *KeySet) match(id, alg string) ([]*key, *flight, error) {
 	if s.inflight == nil && time.Since(s.good) < s.life.Cooldown {
 		return nil, nil, err
 	}
-	return nil, s.fetchLocked(), nil
+	return nil, s.fetchLocked(ctx), nil
 }
 
 func (s *KeySet) outcome(id, alg string) ([]*key, error) {

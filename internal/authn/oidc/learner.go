@@ -50,7 +50,7 @@ func (l *Learner) Find(ctx context.Context, issuer string) error {
 	if l.names.Has(issuer) {
 		return nil
 	}
-	f, err := l.join()
+	f, err := l.join(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (l *Learner) Find(ctx context.Context, issuer string) error {
 
 // join joins the reading under way, or starts one. No flight and no error mean
 // that there is nothing to wait for.
-func (l *Learner) join() (*flight, error) {
+func (l *Learner) join(ctx context.Context) (*flight, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -80,7 +80,7 @@ func (l *Learner) join() (*flight, error) {
 			Detail: "too many tokens from issuers that are not known", RetryAfter: time.Second}
 	case l.inflight == nil:
 		l.inflight = &flight{done: make(chan struct{})}
-		go l.run(l.inflight)
+		go l.run(context.WithoutCancel(ctx), l.inflight)
 	}
 	l.waiting++
 	return l.inflight, nil
@@ -105,9 +105,9 @@ func (l *Learner) outcome(issuer string) error {
 }
 
 // run reads once. Whoever asked first may leave: it goes on for the others.
-func (l *Learner) run(f *flight) {
+func (l *Learner) run(ctx context.Context, f *flight) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	err := l.read(ctx)
 	cancel()
 
