@@ -90,11 +90,14 @@ var rooms = []struct {
 	{"internal/loopback", nil, "it carries requests, whoever sent them"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
-	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback", "internal/traceparent"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
 	{"internal/span", nil, "it says durations in words"},
 	{"internal/status", nil, "it is told what there is to show, and asks nobody"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
 	{"internal/tokenfile", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch"}, "it follows our own token, and judges nobody's"},
+	{"internal/traceparent", nil, "it reads one header, whoever sent it"},
+	{"internal/tracing", []string{"internal/authn", "internal/traceparent"}, "it is told what became of a request, and never sees its token"},
+	{"internal/tracing/tracingtest", nil, "a collector that shared code with what is tested on it would share its mistakes"},
 }
 
 func TestRooms(t *testing.T) {
@@ -163,6 +166,8 @@ var forbidden = []struct{ room, path, why string }{
 	{"internal/telemetry", "k8s.io/client-go", "klog alone is its business"},
 	{"internal/tokenfile", "k8s.io", "client-go's own token file is read lazily, and falls back without a word"},
 	{"internal/health", "k8s.io", "it is told, and asks nobody"},
+	{"internal/proxy", "go.opentelemetry.io", "HTTP tells who follows a request, and does not know how"},
+	{"internal/tracing", "go.uber.org/zap", "it tells what became of spans, and whoever wired it says so"},
 }
 
 func TestForbidden(t *testing.T) {
@@ -197,7 +202,7 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/span", "internal/status"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/span", "internal/status", "internal/traceparent"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)

@@ -23,6 +23,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/fairqueue"
 	"sallyport/internal/telemetry"
+	"sallyport/internal/tracing"
 )
 
 // Towards the API server. It shares its capacity with the whole cluster, and a
@@ -97,8 +98,10 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 	d.chain = &authn.Issuers{Claimed: claimedIssuer, Cluster: clusters, Others: others}
 	d.Cache, err = cache.New(d.chain, cache.Options{
 		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting, Examine: fairqueue.New(examining()),
-		Decided: func(r authn.Reason, err error, s cache.Source, took time.Duration) {
-			m.Decision(resultOf(err), r, string(s), took)
+		Decided: func(ctx context.Context, r authn.Reason, err error, s cache.Source, took time.Duration) {
+			result := resultOf(err)
+			m.Decision(result, r, string(s), took)
+			tracing.Decided(ctx, result, r, string(s), result == telemetry.Unavailable)
 			if r == authn.Overload {
 				crowded.Add("")
 			}
@@ -211,7 +214,7 @@ func (d *decider) reviewer(c *config.Config, m *telemetry.Metrics, log *zap.Logg
 		unproven = fairqueue.New(unprovenLimits)
 	}
 	o := tokenreview.Options{
-		Host: d.cluster.host, Client: d.cluster.reviews, Audiences: c.Audiences,
+		Host: d.cluster.host, Client: tracing.Client(d.cluster.reviews, "review"), Audiences: c.Audiences,
 		New: unproven, Known: known, Rejected: d.cluster.rejected,
 		Observe: func(r tokenreview.Result, took time.Duration) { m.Review(string(r), took) }, Log: log,
 	}
@@ -266,7 +269,7 @@ func observeKeys(m *telemetry.Metrics, issuer string) func(error) {
 // publicClient reaches issuers outside of the API server, and never carries a
 // credential of ours. Nil roots are the system's, which are loaded at first use.
 func publicClient(roots *x509.CertPool) *http.Client {
-	return &http.Client{
+	return tracing.Client(&http.Client{
 		Timeout: 3 * time.Second, // a whole fetch of keys takes no longer
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
@@ -275,5 +278,5 @@ func publicClient(roots *x509.CertPool) *http.Client {
 			MaxIdleConnsPerHost: 1,
 			IdleConnTimeout:     30 * time.Second, // keys are fetched every few minutes
 		},
-	}
+	}, "fetch")
 }

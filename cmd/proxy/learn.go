@@ -11,6 +11,7 @@ import (
 	"sallyport/internal/authn/jwt"
 	"sallyport/internal/authn/oidc"
 	"sallyport/internal/config"
+	"sallyport/internal/tracing"
 )
 
 // learnFrom takes the cluster's issuer and the API server's audiences from a
@@ -51,7 +52,7 @@ func (cl *cluster) learnIssuer(issuer string) {
 
 // source is where the cluster's keys are fetched, and its issuer asked for.
 func (cl *cluster) source() *oidc.Cluster {
-	s := &oidc.Cluster{Host: cl.host, Client: cl.keys, Public: publicClient(nil), Issuers: cl.issuers}
+	s := &oidc.Cluster{Host: cl.host, Client: tracing.Client(cl.keys, "fetch"), Public: publicClient(nil), Issuers: cl.issuers}
 	if cl.learn {
 		s.LearnIssuer = cl.learnIssuer
 	}

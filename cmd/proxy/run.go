@@ -23,6 +23,7 @@ import (
 	"sallyport/internal/proxy"
 	"sallyport/internal/status"
 	"sallyport/internal/telemetry"
+	"sallyport/internal/tracing"
 )
 
 // A gate is the whole of `sallyport serve`: every package wired, every listener
@@ -45,6 +46,8 @@ type gate struct {
 	certificate *certfile.KeyPair
 	// bypass is nil where nobody looks.
 	bypass *bypass.Check
+	// tracer is nil where nobody wants traces.
+	tracer *tracing.Tracer
 
 	data, admin, debug *server
 	runs               []func(context.Context) error
@@ -68,6 +71,9 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	g.recent = status.NewRecent(g.decisions)
 	g.runs = append(g.runs, g.recent.Run)
 	g.limits.metrics = g.metrics
+	if g.tracer, err = newTracer(c, g.metrics, g.log); err != nil {
+		return nil, err
+	}
 	if g.decider, err = newDecider(c, g.cluster, g.limits.examine, g.metrics, g.log); err != nil {
 		return nil, err
 	}
@@ -123,6 +129,10 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 	o := proxyOptions(c)
 	o.Authenticator, o.Target, o.Transport = g.decider, transport.Target(), transport
 	o.Streams, o.InFlight, o.Log, o.Observer = g.streams, g.limits.requests, g.log, observer{g.metrics, g.callers, g.recent}
+	if g.tracer != nil {
+		o.Tracer, o.Authenticator = tracer{g.tracer}, tracing.Authenticator(g.decider)
+		g.runs = append(g.runs, g.tracer.Run)
+	}
 	h, err := proxy.New(o)
 	if err != nil {
 		return nil, err

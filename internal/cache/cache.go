@@ -78,8 +78,8 @@ type Options struct {
 	// bounds nothing. It is told the caller's address.
 	Examine Limiter
 	// Decided is told of each decision, and of one that was not remembered how
-	// long it took; it may be nil. It must be fast.
-	Decided func(reason authn.Reason, err error, source Source, took time.Duration)
+	// long it took; it may be nil. It must be fast. The context is that of Authenticate.
+	Decided func(ctx context.Context, reason authn.Reason, err error, source Source, took time.Duration)
 }
 
 // A Cache is a decorator of the Authenticator that decides.
@@ -109,7 +109,7 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 		o.Enter = func(netip.Addr) (func(), bool) { return func() {}, true }
 	}
 	if o.Decided == nil {
-		o.Decided = func(authn.Reason, error, Source, time.Duration) {}
+		o.Decided = func(context.Context, authn.Reason, error, Source, time.Duration) {}
 	}
 	return &Cache{
 		next: next, o: o,
@@ -141,7 +141,7 @@ func (c *Cache) Authenticate(ctx context.Context, token string) (authn.Identity,
 	if source != FromCache {
 		took = time.Since(begun)
 	}
-	c.o.Decided(reason, err, source, took)
+	c.o.Decided(ctx, reason, err, source, took)
 	return id, err
 }
 

@@ -522,7 +522,9 @@ func TestDecided(t *testing.T) {
 		source Source
 	}
 	var got []line
-	bubble(t, Options{Decided: func(r authn.Reason, _ error, s Source, _ time.Duration) { got = append(got, line{r, s}) }},
+	bubble(t, Options{Decided: func(_ context.Context, r authn.Reason, _ error, s Source, _ time.Duration) {
+		got = append(got, line{r, s})
+	}},
 		func(t *testing.T, c *Cache, next *script) {
 			c.Authenticate(t.Context(), "a")
 			c.Authenticate(t.Context(), "a")

@@ -14,6 +14,7 @@ func (l *loader) check() {
 	l.checkIssuers()
 	l.checkPeers()
 	l.checkLimits()
+	l.checkTraces()
 	l.config.TokenFileSet = l.written("token-file")
 }
 

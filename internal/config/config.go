@@ -86,6 +86,12 @@ type Config struct {
 	// CallerMetrics is how many callers have metrics of their own; zero means none.
 	CallerMetrics int
 
+	// TraceEndpoint takes spans, as OTLP over HTTP; nil means none.
+	TraceEndpoint *url.URL
+	// TraceSample is the share of the requests that are traced, of those that belong
+	// to no trace.
+	TraceSample float64
+
 	LogLevel  string // debug, info, warn or error
 	LogFormat string // json or console
 

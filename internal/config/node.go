@@ -175,7 +175,7 @@ func (n node) into(s *setting) {
 	switch s.value {
 	case "":
 		read = func(n node) (written, bool) { return n.scalar("!!bool") }
-	case timeValue, numberValue:
+	case timeValue, numberValue, shareValue:
 		read = node.measure
 	}
 	var ws []written

@@ -175,6 +175,13 @@ var lifeSettings = []setting{
 	{flag: "log-format", field: "logFormat", value: "FORMAT", def: "json", group: groupLife,
 		help: "json or console",
 		set:  one(func(c *Config) *string { return &c.LogFormat }, oneOf("json", "console"))},
+	{flag: "trace-endpoint", field: "traceEndpoint", value: "URL", group: groupLife,
+		help: "send traces to this OpenTelemetry collector, as OTLP over HTTP; https, or http",
+		set:  one(func(c *Config) **url.URL { return &c.TraceEndpoint }, parseTraceEndpoint)},
+	// One in a hundred shows what requests are like, at no cost that shows.
+	{flag: "trace-sample", field: "traceSample", value: shareValue, def: "0.01", group: groupLife,
+		help: "how many requests are traced of those whose callers send no traceparent; 0 to 1",
+		set:  one(func(c *Config) *float64 { return &c.TraceSample }, share)},
 	{flag: "config", value: "FILE", group: groupLife, common: true,
 		help: "YAML with all of this; flags win",
 		set:  func(*loader, []written) {}},

@@ -38,7 +38,8 @@ type exchange struct {
 	abort    bool   // the caller must see a cut
 
 	flight flight
-	ended  *ending // nil where it came to its own end
+	ended  *ending    // nil where it came to its own end
+	traced func(Done) // nil where nobody follows it
 }
 
 type exchangeKey struct{}
@@ -87,7 +88,11 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	took := time.Since(x.begun)
 	p.requests.add(x, took)
 	p.observer.InFlight(-1)
-	p.observer.Request(x.done(took))
+	done := x.done(took)
+	p.observer.Request(done)
+	if x.traced != nil {
+		x.traced(done)
+	}
 	if x.abort {
 		panic(http.ErrAbortHandler)
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -55,6 +56,17 @@ type Options struct {
 	Log *zap.Logger
 	// Observer counts. Default none.
 	Observer Observer
+	// Tracer makes spans. Default none.
+	Tracer Tracer
+}
+
+// A Tracer follows requests.
+type Tracer interface {
+	// Begin is called before anything is done for a request. It may replace the
+	// request's trace context, which the app and the log then get. It returns the
+	// context of what is done for the request, and who is told when that is over: nil
+	// if nobody is.
+	Begin(*http.Request) (context.Context, func(Done))
 }
 
 // An Observer is told about requests. Its methods are called by many requests

@@ -33,6 +33,7 @@ type proxy struct {
 	log           *zap.Logger
 	requests      *requestLog
 	observer      Observer
+	tracer        Tracer // nil: none
 }
 
 // New returns the gate. It fails where o lacks something, or where a route or
@@ -57,6 +58,7 @@ func New(o Options) (http.Handler, error) {
 		maxHeaders:    o.MaxHeaders,
 		log:           o.Log,
 		observer:      o.Observer,
+		tracer:        o.Tracer,
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()
@@ -78,7 +80,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{in: r, peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
 	p.observer.InFlight(1)
 	defer p.finish(w, x)
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	ctx := r.Context()
+	if p.tracer != nil {
+		ctx, x.traced = p.tracer.Begin(r)
+	}
+	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 	if err := p.serve(w, r, x); err != nil {
 		p.fail(w, x, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"sallyport/internal/authn"
+	"sallyport/internal/traceparent"
 )
 
 const (
@@ -138,7 +139,9 @@ func (x *exchange) fields(took time.Duration) []zap.Field {
 	}
 	text("subject", x.subject())
 	text("jti", shorten(x.identity.Token.ID))
-	text("trace", traceOf(x.in.Header))
+	if parent, ok := traceparent.Of(x.in.Header); ok {
+		text("trace", parent.Trace)
+	}
 	text("detail", shorten(x.detail))
 	fields = append(fields, zap.Duration("took", took.Round(time.Microsecond)))
 	if x.decided > 0 {

@@ -92,24 +92,3 @@ func TestRequestLogReasons(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
-
-func TestTraceOf(t *testing.T) {
-	const id, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-	for value, want := range map[string]string{
-		"00-" + id + "-" + parent + "-01":                       id,
-		"01-" + id + "-" + parent + "-01-more":                  id,
-		"ff-" + id + "-" + parent + "-01":                       "",
-		"00-" + id + "-" + parent:                               "",
-		"00-" + id + "-" + parent[1:] + "-01":                   "",
-		"00-00000000000000000000000000000000-" + parent + "-01": "",
-		"00-4BF92F3577B34DA6A3CE929D0E0E4736-" + parent + "-01": "",
-		"": "",
-	} {
-		if got := traceOf(http.Header{"Traceparent": {value}}); got != want {
-			t.Errorf("%q: %q, want %q", value, got, want)
-		}
-	}
-	if got := traceOf(http.Header{"Traceparent": {"00-" + id + "-" + parent + "-01", "00-" + id + "-" + parent + "-01"}}); got != "" {
-		t.Errorf("two: %q", got)
-	}
-}

@@ -48,6 +48,13 @@ const (
 	StreamShutdown = "shutdown" // ours
 )
 
+// What became of spans.
+const (
+	SpansSent    = "sent"
+	SpansFailed  = "failed"  // the collector gave no answer, or would not have them
+	SpansDropped = "dropped" // too many waited
+)
+
 // ClusterIssuer stands for the cluster's own issuers: what they are called is
 // learnt, and a label must not be.
 const ClusterIssuer = "cluster"
@@ -65,6 +72,7 @@ var (
 	failureList = []string{Timeout, Forbidden, Unauthorized, OwnToken, Throttled, Status, Network, TLS, Decode}
 	reviewList  = append([]string{Yes, No, Limiter, other}, failureList...)
 	fetchList   = append([]string{OK, Empty, other}, failureList...)
+	spanList    = []string{SpansSent, SpansFailed, SpansDropped}
 	endList     = []string{StreamExpired, StreamRevoked, StreamShutdown}
 )
 

@@ -59,6 +59,7 @@ type Metrics struct {
 	ended     *counters[string]
 	closed    *counters[string]
 	refused   *counters[string]
+	spans     *counters[string]
 	latencies *latencies
 	inFlight  prometheus.Gauge
 }
@@ -75,6 +76,7 @@ func New(o Options) *Metrics {
 		ended:     newStreamsEnded(),
 		closed:    newClosed(o.ConnectionCauses),
 		refused:   newRefused(o.RequestKinds),
+		spans:     newListed("sallyport_spans_total", "Spans of traces by what became of them.", "result", spanList),
 		latencies: newLatencies(),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sallyport_in_flight_requests",
@@ -85,7 +87,7 @@ func New(o Options) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec,
-		m.ended.vec, m.closed.vec, m.refused.vec, m.inFlight,
+		m.ended.vec, m.closed.vec, m.refused.vec, m.spans.vec, m.inFlight,
 		m.latencies.requests, m.latencies.reviews, m.latencies.vec,
 		buildInfo(o.Version),
 	)
@@ -160,6 +162,9 @@ func (m *Metrics) KeyFetch(issuer, result string) { m.fetches.get(fetchKey{issue
 // StreamEnded counts a request that was ended while it was under way. See
 // [StreamExpired] for the reasons.
 func (m *Metrics) StreamEnded(reason string) { m.ended.get(reason).Inc() }
+
+// Spans counts spans by what became of them. See [SpansSent] for the results.
+func (m *Metrics) Spans(result string, n int) { m.spans.get(result).Add(float64(n)) }
 
 // RequestStarted counts a request as in flight, until RequestEnded.
 func (m *Metrics) RequestStarted() { m.inFlight.Inc() }
