@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -199,48 +198,6 @@ func (s *siege) appWaits(meanwhile func()) bool {
 		}
 	}
 	return false
-}
-
-func loadAttacks() campaign {
-	return campaign{
-		title: "Too much of everything",
-		intro: "Limits are in [limits.md](limits.md); floods of bad tokens are measured by `make bench-floods`.",
-		over:  overBoth,
-		rows: []attempt{
-			{
-				name: "header bombs", sent: "300 lines; 80 KiB in one line, in one name, in the target; lines without an end", wants: []string{"431", "431, closed"},
-				shots: []string{
-					known("/", strings.Fields(strings.Repeat("a:b ", 300))...), known("/", "X-A: "+strings.Repeat("v", 80<<10)), known("/", strings.Repeat("n", 80<<10)+": v"), known("/" + strings.Repeat("p", 80<<10)),
-					"GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("a: b\r\n", 20000), strings.Repeat("G", 80<<10), "GET / HTTP/1.1\r\nHost: x\r\nCookie: " + strings.Repeat("c=d; ", 20000) + "\r\n\r\n",
-				}, proofs: []string{"cmd/proxy.TestHeaderLimits"},
-			},
-			{
-				name: "an answer that is not taken", sent: "a request for an endless answer, of which nothing is read", wants: []string{"the app waits", "others are served"},
-				try: func(s *siege) {
-					s.endless.Store(0)
-					c := s.dialGate("http/1.1")
-					defer c.Close()
-					io.WriteString(c, strings.ReplaceAll(known("/endless"), "{token}", s.good))
-					s.got(map[bool]string{true: "the app waits"}[s.appWaits(func() {})], "")
-					s.othersAreServed()
-				},
-			},
-			{
-				name: "pipelining without an end", sent: "2,000 requests without a token in one write", wants: []string{"2000 refusals"}, then: "one after the other",
-				try: func(s *siege) {
-					c := s.dialGate("http/1.1")
-					defer c.Close()
-					go io.WriteString(c, strings.Repeat(anon("/"), 1999)+anon("/", "Connection: close"))
-					answers, _ := io.ReadAll(c)
-					s.got(fmt.Sprint(strings.Count(string(answers), "HTTP/1.1 401"), " refusals"), "")
-				},
-			},
-			{
-				name: "connections, requests under way, streams", sent: "more than there may be", wants: nil, then: "see [limits.md](limits.md)",
-				proofs: []string{"cmd/proxy.TestSlowLoris", "cmd/proxy.TestRequestsUnderWay", "cmd/proxy.TestHangingDecisions", "cmd/proxy.TestFilesRunOut"},
-			},
-		},
-	}
 }
 
 // listenOnLoopback returns a listener and its URL.
