@@ -10,7 +10,7 @@ import (
 func tokenAttacks() campaign {
 	return campaign{
 		title: "Which tokens are good",
-		intro: "The names in brackets are advisories of libraries and programs that took such a token.",
+		intro: "Most of these are signed by the very key that signs good tokens: it is the rest of them that is refused.",
 		rows: []attempt{
 			{
 				name: "algorithm confusion and `none` (RFC 8725; jwt libraries since 2015)",
