@@ -74,7 +74,7 @@ func (b *bench) memoryUse(ctx context.Context, out io.Writer) (*memory, error) {
 func flood(ctx context.Context, to, good string) load.Tally {
 	ctx, cancel := context.WithTimeout(ctx, garbageTimeout)
 	defer cancel()
-	f := load.Flood{From: "127.0.0.2", To: to, Conns: 2, Streams: 200, Path: "/"}
+	f := load.Flood{From: "127.0.0.2", To: to, Conns: 4, Streams: 100, Path: "/"}
 	answers := load.Tally{}
 	// What a closing connection did not answer is missing at the end of a part.
 	for missing := garbage; missing > 0 && ctx.Err() == nil; missing = garbage - answers.Sum() {

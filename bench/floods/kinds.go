@@ -28,7 +28,7 @@ type kind struct {
 var kinds = []kind{
 	{name: "forged", asked: true, tokens: badtoken.Forged},
 	// As many as the gate allows.
-	{name: "forged-h2", asked: true, streams: 250, tokens: badtoken.Forged},
+	{name: "forged-h2", asked: true, streams: 100, tokens: badtoken.Forged},
 	{name: "unknown-key", asked: true, fetches: true, tokens: badtoken.UnknownKey},
 	{name: "expired", tokens: badtoken.Expired},
 	{name: "random", tokens: badtoken.Random},

@@ -38,9 +38,9 @@ var limitSettings = []setting{
 	{flag: "max-in-flight-per-caller", field: "maxInFlightPerCaller", value: numberValue, learnt: "a quarter of all", group: groupLimits,
 		help: "of these, for one token's subject",
 		set:  limit(func(l *Limits) *int { return &l.InFlightPerCaller }, 1, 75000)},
-	// What Go's server and the gRPC libraries have as their default. RFC 9113
-	// section 6.5.2 recommends 100 at least.
-	{flag: "max-streams", field: "maxStreams", value: numberValue, def: "250", group: groupLimits,
+	// The least that RFC 9113 section 6.5.2 recommends, and what kube-apiserver
+	// has: each may cost some 20 KB, on each connection that an address may have.
+	{flag: "max-streams", field: "maxStreams", value: numberValue, def: "100", group: groupLimits,
 		help: "requests under way on one HTTP/2 connection; 1 to 10000",
 		set:  limit(func(l *Limits) *int { return &l.Streams }, 1, 10000)},
 	// A token may have 16 KiB and browsers send up to that in cookies; twice the

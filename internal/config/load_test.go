@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 		{"token-file", c.TokenFile, "/var/run/secrets/kubernetes.io/serviceaccount/token"},
 		{"drain-delay", short(c.DrainDelay), "5s"},
 		{"shutdown-grace", short(c.ShutdownGrace), "25s"},
-		{"limits", fmt.Sprint(c.Limits), "{1024 1024 256 250 65536 200 10s 1m30s}"},
+		{"limits", fmt.Sprint(c.Limits), "{1024 1024 256 100 65536 200 10s 1m30s}"},
 		{"trace-sample", fmt.Sprint(c.TraceSample), "0.01"},
 		{"log", c.LogLevel + c.LogFormat, "infojson"},
 		{"interval", short(c.KeyRefresh.Interval), "5m"},
