@@ -39,6 +39,10 @@ type Identity struct {
 	Proof *Proof
 	// Token is what the token says of its own life.
 	Token Token
+
+	// Memo, where the decision is remembered, keeps what somebody makes of this
+	// Identity for each request alike. It says nothing of the caller.
+	Memo *atomic.Value
 }
 
 // A Token is what a proven token says of its own life. A time that it does not

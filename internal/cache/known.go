@@ -36,6 +36,7 @@ type entry struct {
 // the API server came back, and would be asked about in waves for many minutes:
 // so their first recheck comes any time.
 func newEntry(id authn.Identity, recheck time.Duration, before *entry) *entry {
+	id.Memo = new(atomic.Value)
 	e := &entry{id: id, confirmed: time.Now()}
 	if id.Standing != authn.Confirmed {
 		return e
@@ -52,12 +53,13 @@ func newEntry(id authn.Identity, recheck time.Duration, before *entry) *entry {
 // bytes is about what the entry takes of the heap.
 func (e *entry) bytes() int {
 	n := int(unsafe.Sizeof(*e)) + 150 // the LRU list's element, the map's slot
+	n += 200                          // the memo, and 40 for each of extra
 	n += len(e.id.Subject) + len(e.id.UID)
 	for _, list := range [][]string{e.id.Groups, e.id.Audiences} {
 		n += sizeOf(list)
 	}
 	for k, v := range e.id.Extra {
-		n += len(k) + 64 + sizeOf(v)
+		n += len(k) + 64 + 40 + sizeOf(v)
 	}
 	return n
 }

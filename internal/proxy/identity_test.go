@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"context"
+	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"sallyport/internal/authn"
@@ -91,4 +95,39 @@ func lower(s string) string {
 		}
 	}
 	return string(b)
+}
+
+// What is made of an identity is made once for all requests with its decision, by
+// each gate for itself; and no other identity gets it.
+func TestMemo(t *testing.T) {
+	made := func(user string) authn.Identity {
+		return authn.Identity{Subject: user, Groups: []string{user + "s"}, Extra: map[string][]string{"a/b": {user}}, Memo: new(atomic.Value)}
+	}
+	ann, bob := made("ann"), made("bob")
+	now := &ann
+	who := authn.Func(func(context.Context, string) (authn.Identity, error) { return *now, nil })
+	one, other := gate(t, report, Options{Authenticator: who}), gate(t, report, Options{Authenticator: who, Headers: HeaderNames{User: "X-Who"}})
+	for range 3 {
+		for _, now = range []*authn.Identity{&ann, &bob} {
+			user := now.Subject
+			for _, r := range []struct {
+				*rig
+				name string
+			}{{one, "X-Remote-User"}, {other, "X-Who"}} {
+				got := claimsIn(r.headers(t, get("/")))
+				want := http.Header{r.name: {user}, "X-Remote-Group": {user + "s"}, "X-Remote-Extra-A%2fb": {user}}
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("%v, want %v", got, want)
+				}
+			}
+		}
+	}
+	gate := ann.Memo.Load().(*memo).by
+	if n := testing.AllocsPerRun(10, func() {
+		if _, err := gate.claimsOf(&ann); err != nil {
+			t.Error(err)
+		}
+	}); n > 0 {
+		t.Errorf("made again: %v allocations", n)
+	}
 }

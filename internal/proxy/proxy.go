@@ -23,7 +23,7 @@ type proxy struct {
 	routes        *mux.Router
 	odd           *door // nil: odd paths are refused
 	forward       *httputil.ReverseProxy
-	identity      HeaderNames
+	names         *claimNamer
 	claims        nameSet // whatever a caller could claim an identity with
 	trusted       []netip.Prefix
 	warn          warnings
@@ -49,7 +49,7 @@ func New(o Options) (http.Handler, error) {
 	p := &proxy{
 		authenticator: o.Authenticator,
 		target:        o.Target,
-		identity:      names,
+		names:         &claimNamer{HeaderNames: names, extra: map[string]string{}},
 		claims:        claimNames(names),
 		trusted:       o.TrustedPeers,
 		warn:          warnings{o.WarnStale, o.WarnLegacy},
@@ -153,7 +153,7 @@ func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := CheckIdentity(id); err != nil {
+	if x.claims, err = p.claimsOf(&id); err != nil {
 		return "", err
 	}
 	x.identity, x.reason = id, authn.OK

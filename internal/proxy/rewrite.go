@@ -23,8 +23,8 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	keepAuthorization(h, x.route)
 	dropSocketTokens(h)
 	delete(h, "Http2-Settings") // the other half of Upgrade: h2c
-	if !x.route.Public {
-		p.identity.set(h, x.identity)
+	for _, c := range x.claims {
+		h[c.name] = c.values
 	}
 	x.target.send(pr.Out.URL, p.target)
 	pr.Out.Host = pr.In.Host
