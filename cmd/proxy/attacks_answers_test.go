@@ -103,10 +103,10 @@ func (s *siege) behind(upstream string, args ...string) *siege {
 func answerAttacks() campaign {
 	return campaign{
 		title: "Answers that lie",
-		intro: "An app that was taken over, or is broken, may answer whom it was asked by as it likes, and nobody else. Each of these is asked for five times, and others ask meanwhile and afterwards: each gets its own answer, and nobody the second.",
+		intro: "An app that was taken over, or is broken, may answer whom it was asked by as it likes, and nobody else. Each of these is asked for five times, and others ask meanwhile and afterwards: each gets its own answer, and nobody the second. What no client of HTTP/1.1 can see is a second answer that comes only when the next request is under way: an app that does that mixes up its own callers, here as behind any proxy that keeps connections.",
 		rows: []attempt{
 			{
-				name: "two answers to one request", sent: "a second answer behind the first: at once, 20 ms later, behind a 204, a 304, a 103, an answer to HEAD, or garbage", wants: []string{"200", "204", "304"}, then: "the connection to the app is not used again",
+				name: "two answers to one request", sent: "a second answer behind the first: at once, 20 ms later, behind a 204, a 304, a 103, an answer to HEAD, or garbage", wants: []string{"200", "204", "304"}, then: "where it is seen by the next request, the connection to the app is not used again",
 				try: lies("/two"), proofs: []string{"internal/proxy.TestFailAfterAnswer"},
 			},
 			{

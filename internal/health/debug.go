@@ -95,6 +95,21 @@ func loopbackOnly(next http.Handler) http.Handler {
 			http.Error(w, "this listener is for loopback: call it as 127.0.0.1 or localhost", http.StatusForbidden)
 			return
 		}
+		if fromAnotherSite(r) {
+			http.Error(w, "another site's page asks for this: open it by itself", http.StatusForbidden)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromAnotherSite reports whether a browser asks for another site's page, which may
+// start profiles and hold the places of those who watch, though it can read nothing.
+// Whoever follows a link there to the page itself may (W3C Fetch Metadata).
+func fromAnotherSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return false
+	}
+	return r.Method != http.MethodGet || r.URL.Path != "/" || r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }

@@ -109,6 +109,30 @@ func TestDrainEndpoint(t *testing.T) {
 }
 
 // Who may call, by where from, under which name, and out of which page.
+// A page of another site may have a browser ask by GET too, and hold up the
+// operator's own profile.
+func TestOtherSitesRead(t *testing.T) {
+	cross := func(mode string) http.Header {
+		return http.Header{"Sec-Fetch-Site": {"cross-site"}, "Sec-Fetch-Mode": {mode}}
+	}
+	for _, tt := range []struct {
+		path, mode string
+		code       int
+	}{
+		{"/debug/pprof/heap", "no-cors", 403},
+		{"/debug/pprof/heap", "navigate", 403},
+		{"/events", "no-cors", 403},
+		{"/log-level", "cors", 403},
+		{"/", "no-cors", 403},
+		{"/", "navigate", 404}, // the page itself, by a link
+	} {
+		c := call{method: "GET", path: tt.path, header: cross(tt.mode)}
+		if w := c.send(Debug(noDrain, zap.NewAtomicLevel(), noPage)); w.Code != tt.code {
+			t.Errorf("%s, %s: %d, want %d", tt.path, tt.mode, w.Code, tt.code)
+		}
+	}
+}
+
 func TestWhoMayCall(t *testing.T) {
 	header := func(nameValue ...string) http.Header {
 		h := http.Header{}

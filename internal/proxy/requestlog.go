@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -206,10 +208,20 @@ const maxLogged = 256
 
 // shorten makes what a caller wrote fit for our log: some send their token as a
 // path, and anything may be a method.
+//
+// What would steer a terminal, or turn the line around, is not written: such bytes
+// are not all odd in a path.
 func shorten(s string) string {
-	s = authn.Redact(s)
+	s = strings.Map(plainly, authn.Redact(s))
 	if len(s) > maxLogged {
 		return s[:maxLogged] + "..."
 	}
 	return s
+}
+
+func plainly(r rune) rune {
+	if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+		return unicode.ReplacementChar
+	}
+	return r
 }

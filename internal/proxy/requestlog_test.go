@@ -92,3 +92,17 @@ func TestRequestLogReasons(t *testing.T) {
 		time.Sleep(time.Second)
 	})
 }
+
+// What would steer a terminal is not written.
+func TestShorten(t *testing.T) {
+	for path, want := range map[string]string{
+		"/plain/ä":        "/plain/ä",
+		"/\u009b31mred":   "/\ufffd31mred",
+		"/a\u202eb\u2028": "/a\ufffdb\ufffd",
+		"/\x1b[0m":        "/\ufffd[0m",
+	} {
+		if got := shorten(path); got != want {
+			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+}

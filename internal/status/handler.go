@@ -73,6 +73,10 @@ func file(media, text string) http.HandlerFunc {
 // write ignores the error: whoever does not read has left.
 func write(w http.ResponseWriter, text string) { _, _ = w.Write([]byte(text)) }
 
+// asData keeps all lines of a text in one event. A carriage return ends a line too,
+// and no text of ours has one.
+var asData = strings.NewReplacer("\r", " ", "\n", "\ndata: ")
+
 // events sends the page's body whenever it is another.
 func events(w http.ResponseWriter, r *http.Request, snapshot func() *Snapshot) {
 	c := http.NewResponseController(w)
@@ -85,7 +89,7 @@ func events(w http.ResponseWriter, r *http.Request, snapshot func() *Snapshot) {
 			last = now
 			// Who does not read for so long has left.
 			_ = c.SetWriteDeadline(time.Now().Add(patience))
-			fmt.Fprintf(w, "data: %s\n\n", strings.ReplaceAll(now, "\n", "\ndata: "))
+			fmt.Fprintf(w, "data: %s\n\n", asData.Replace(now))
 			if c.Flush() != nil {
 				return
 			}
