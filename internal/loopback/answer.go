@@ -75,8 +75,13 @@ func (e *ending) end(whole bool) {
 type body struct {
 	io.Reader
 	*ending
-	err error // sticky
+	here bool
+	err  error // sticky
 }
+
+// IsHere reports whether all of the body has come from the app, so that no Read
+// waits for it. The Body of an answer of this package may have this method.
+func (b *body) IsHere() bool { return b.here }
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {

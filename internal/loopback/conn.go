@@ -67,11 +67,14 @@ func (c *conn) begin(timeout time.Duration, max int) error {
 // -1 if that is not known.
 func (c *conn) relax(timeout time.Duration, size int64) error {
 	c.left = math.MaxInt
-	if timeout <= 0 || size >= 0 && size <= int64(c.br.Buffered()) {
+	if timeout <= 0 || c.has(size) {
 		return nil // nothing more will be read; the next request has its own deadline
 	}
 	return c.SetDeadline(time.Time{})
 }
+
+// has reports whether a body of size bytes is here.
+func (c *conn) has(size int64) bool { return size >= 0 && size <= int64(c.br.Buffered()) }
 
 // isQuiet reports whether nothing lies there to be read, neither bytes nor the
 // end.

@@ -126,7 +126,7 @@ func (t *Transport) exchange(c *conn, r *http.Request, head []byte) (*http.Respo
 		e.end(true)
 		return res, nil
 	}
-	res.Body = &body{Reader: res.Body, ending: e}
+	res.Body = &body{Reader: res.Body, ending: e, here: c.has(res.ContentLength)}
 	return res, nil
 }
 

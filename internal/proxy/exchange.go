@@ -19,6 +19,7 @@ import (
 // goroutine of the handler, but for the flight.
 type exchange struct {
 	in       *http.Request // as the server made it: trailers appear in no copy
+	out      http.Header   // of the answer
 	begun    time.Time
 	decided  time.Duration // from begun until somebody had decided about its token; 0: nobody
 	peer     netip.Addr    // the socket's other end; zero on a unix socket
@@ -70,12 +71,7 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	switch v := recover(); v {
 	case nil:
 	case http.ErrAbortHandler:
-		// ReverseProxy panics so when the answer ends before its time.
-		x.abort = true
-		x.reason = authn.UpstreamBroken
-		if x.gone() {
-			x.reason = authn.ClientGone
-		}
+		x.breakOff() // ReverseProxy panics so when the answer ends before its time
 	default:
 		p.log.Error("a handler panicked: please report this", zap.String("panic", describePanic(v)),
 			zap.ByteString("stack", debug.Stack()))
@@ -96,6 +92,14 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	}
 	if x.abort {
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// breakOff notes that the answer ended before its time.
+func (x *exchange) breakOff() {
+	x.abort, x.reason = true, authn.UpstreamBroken
+	if x.gone() {
+		x.reason = authn.ClientGone
 	}
 }
 

@@ -35,16 +35,16 @@ type flight struct {
 }
 
 // enter begins to watch x, and returns what to forward it with.
-func (s *Streams) enter(w http.ResponseWriter, r *http.Request, x *exchange, token string) (http.ResponseWriter, *http.Request) {
+func (s *Streams) enter(w http.ResponseWriter, r *http.Request, x *exchange, token string) (http.ResponseWriter, context.Context) {
 	if s == nil {
-		return w, r
+		return w, r.Context()
 	}
 	if s.o.Finish {
 		token = ""
 	}
 	upgrade := isWebSocket(r.Header)
 	if token == "" && !upgrade {
-		return w, r
+		return w, r.Context()
 	}
 	f := &x.flight
 	ctx, cancel := context.WithCancel(r.Context())
@@ -62,7 +62,7 @@ func (s *Streams) enter(w http.ResponseWriter, r *http.Request, x *exchange, tok
 	if upgrade {
 		w = upgradable{w, x}
 	}
-	return w, r.WithContext(ctx)
+	return w, ctx
 }
 
 // leave ends the watch, and returns why x was ended, or nil. Afterwards nobody

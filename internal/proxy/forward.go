@@ -7,18 +7,18 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
-	"sync"
 
 	"go.uber.org/zap"
 
 	"sallyport/internal/authn"
 )
 
+// reverseProxy carries what has a body or is an upgrade.
 func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      transport,
-		ModifyResponse: p.begin,
+		ModifyResponse: func(res *http.Response) error { return p.begin(res, exchangeOf(res.Request.Context())) },
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			x := exchangeOf(r.Context())
 			p.fail(w, x, x.forwardError(err))
@@ -32,8 +32,7 @@ func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy
 
 // begin looks at the head of the app's answer. When it returns nil, the answer
 // is on its way.
-func (p *proxy) begin(res *http.Response) error {
-	x := exchangeOf(res.Request.Context())
+func (p *proxy) begin(res *http.Response, x *exchange) error {
 	switch code := res.StatusCode; {
 	case code == http.StatusSwitchingProtocols:
 		if !isWebSocket(res.Request.Header) || !isWebSocket(res.Header) {
@@ -45,6 +44,7 @@ func (p *proxy) begin(res *http.Response) error {
 	if !x.answer(res) {
 		return &failure{reason: authn.ClientGone, detail: "ended before the answer"} // fail knows why
 	}
+	x.out["Content-Type"] = noGuess
 	p.warn.set(res.Header, &x.identity.Token)
 	if x.body.halfRead() && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Header["Connection"] = []string{"close"}
@@ -90,18 +90,3 @@ func unquoted(text string) string {
 	text, _, _ = strings.Cut(text, `"`)
 	return strings.TrimSpace(text)
 }
-
-// bufferSize is what ReverseProxy would allocate for each answer.
-const bufferSize = 32 << 10
-
-// A bufferPool is a pool of arrays behind pointers, as a slice's header would
-// be allocated each time.
-type bufferPool struct{ pool sync.Pool }
-
-var buffers = bufferPool{sync.Pool{New: func() any { return new([bufferSize]byte) }}}
-
-// Get implements httputil.BufferPool.
-func (b *bufferPool) Get() []byte { return b.pool.Get().(*[bufferSize]byte)[:] }
-
-// Put implements httputil.BufferPool.
-func (b *bufferPool) Put(s []byte) { b.pool.Put((*[bufferSize]byte)(s)) }

@@ -19,15 +19,12 @@ const (
 	forwarded       = "Forwarded"
 )
 
-// setForwarding rebuilds in out what says where x comes from: from the socket
-// alone, or, if a trusted peer sent it, on top of what it says.
-func (p *proxy) setForwarding(out http.Header, x *exchange) {
-	trusted := p.trusts(x.peer)
-	for name := range out {
-		if forwardingNames.has(name) && !(trusted && isPlain(name)) {
-			delete(out, name)
-		}
-	}
+// forwardedHeaders are those of them that we set.
+var forwardedHeaders = [...]string{xForwardedFor, xForwardedHost, xForwardedProto, xRealIP, forwarded}
+
+// setForwarding says in out where x comes from: from the socket alone, or, if a
+// trusted peer sent it, on top of what it says.
+func (p *proxy) setForwarding(out http.Header, x *exchange, trusted bool) {
 	var before http.Header
 	if trusted {
 		before = x.in.Header
@@ -36,34 +33,35 @@ func (p *proxy) setForwarding(out http.Header, x *exchange) {
 	if x.in.TLS != nil {
 		proto = "https"
 	}
-	keep(out, before, xForwardedHost, x.in.Host)
-	keep(out, before, xForwardedProto, proto)
+	values := &[4]string{x.in.Host, proto}
+	keep(out, before, xForwardedHost, values[0:1:1])
+	keep(out, before, xForwardedProto, values[1:2:2])
 	if !x.peer.IsValid() {
 		return
 	}
 	peer := x.peer.String()
-	keep(out, before, xRealIP, peer)
-	out[xForwardedFor] = extend(before[xForwardedFor], peer)
+	values[2], values[3] = peer, extend(before[xForwardedFor], peer)
+	keep(out, before, xRealIP, values[2:3:3])
+	out[xForwardedFor] = values[3:4:4]
 	if f := before[forwarded]; len(f) > 0 {
-		out[forwarded] = extend(f, forwardedElement(x.peer, x.in.Host, proto))
+		out[forwarded] = []string{extend(f, forwardedElement(x.peer, x.in.Host, proto))}
 	}
 }
 
-// keep sets name to what it was before, or else to value.
-func keep(out, before http.Header, name, value string) {
-	if values := before[name]; len(values) > 0 {
-		out[name] = slices.Clone(values)
-	} else {
-		out[name] = []string{value}
+// keep sets name to what it was before, or else to values.
+func keep(out, before http.Header, name string, values []string) {
+	if was := before[name]; len(was) > 0 {
+		values = was
 	}
+	out[name] = values
 }
 
 // extend appends a hop to a list, on one line.
-func extend(before []string, hop string) []string {
+func extend(before []string, hop string) string {
 	if len(before) == 0 {
-		return []string{hop}
+		return hop
 	}
-	return []string{strings.Join(before, ", ") + ", " + hop}
+	return strings.Join(before, ", ") + ", " + hop
 }
 
 // trusts reports whether addr may say where its requests come from.

@@ -22,6 +22,7 @@ type proxy struct {
 	target        *url.URL
 	routes        *mux.Router
 	odd           *door // nil: odd paths are refused
+	transport     http.RoundTripper
 	forward       *httputil.ReverseProxy
 	names         *claimNamer
 	claims        nameSet // whatever a caller could claim an identity with
@@ -49,6 +50,7 @@ func New(o Options) (http.Handler, error) {
 	p := &proxy{
 		authenticator: o.Authenticator,
 		target:        o.Target,
+		transport:     o.Transport,
 		names:         &claimNamer{HeaderNames: names, extra: map[string]string{}},
 		claims:        claimNames(names),
 		trusted:       o.TrustedPeers,
@@ -77,7 +79,7 @@ func New(o Options) (http.Handler, error) {
 // ServeHTTP implements http.Handler. It panics with http.ErrAbortHandler where
 // the caller must see a cut and not an end.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{in: r, peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
+	x := &exchange{in: r, out: w.Header(), peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
 	p.observer.InFlight(1)
 	defer p.finish(w, x)
 	ctx := r.Context()
@@ -133,8 +135,12 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	keepUpgrade(r)
 	d.watchBody(r, x)
-	w, r = d.streams.enter(w, r, x, token)
-	d.forward.ServeHTTP(w, r)
+	w, ctx := d.streams.enter(w, r, x, token)
+	if r.ContentLength == 0 && !isWebSocket(r.Header) {
+		d.carry(ctx, w, r, x)
+		return
+	}
+	d.forward.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // admit returns nil if r may go to the app, and has noted then who sent it. The

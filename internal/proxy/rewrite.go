@@ -8,27 +8,64 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// rewrite makes the request that the app gets. It runs after ReverseProxy has
-// removed the hop-by-hop headers and whatever Connection named, so nothing that
-// is set here can be named there and lost.
+// rewrite makes the request that the app gets where ReverseProxy carries it.
 func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	x := exchangeOf(pr.In.Context())
-	h := pr.Out.Header
-	p.claims.removeFrom(h)
-	lookalikeNames.removeFrom(h)
-	p.setForwarding(h, x)
-	if x.route.Public {
-		overrideNames.removeFrom(h)
-	}
-	keepAuthorization(h, x.route)
-	dropSocketTokens(h)
-	delete(h, "Http2-Settings") // the other half of Upgrade: h2c
-	for _, c := range x.claims {
-		h[c.name] = c.values
+	upgrade := pr.Out.Header["Upgrade"] // nil unless it is one
+	pr.Out.Header = p.header(pr.In.Header, x)
+	if len(upgrade) > 0 {
+		pr.Out.Header["Connection"], pr.Out.Header["Upgrade"] = []string{"Upgrade"}, upgrade
 	}
 	x.target.send(pr.Out.URL, p.target)
 	pr.Out.Host = pr.In.Host
 	x.announceTrailers(pr.Out)
+}
+
+// header returns the header of the request that the app gets: what may pass of the
+// caller's, and ours. Values are shared with in, and not changed.
+//
+// What Connection names goes before ours comes, so that nothing of ours can be
+// named there and lost.
+func (p *proxy) header(in http.Header, x *exchange) http.Header {
+	out := make(http.Header, len(in)+len(x.claims)+len(forwardedHeaders))
+	trusted := p.trusts(x.peer)
+	for name, values := range in {
+		if p.mayPass(name, x.route, trusted) {
+			out[name] = values
+		}
+	}
+	removeNamed(out, in)
+	if httpguts.HeaderValuesContainsToken(in["Te"], "trailers") {
+		out["Te"] = teTrailers
+	}
+	p.setForwarding(out, x, trusted)
+	keepAuthorization(out, x.route)
+	dropSocketTokens(out)
+	for _, c := range x.claims {
+		out[c.name] = c.values
+	}
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = noAgent
+	}
+	return out
+}
+
+var (
+	teTrailers = []string{"trailers"} // we pass them on, so we may say so
+	noAgent    = []string{""}         // net/http would make one up
+)
+
+// mayPass reports whether a caller's header may go to the app.
+func (p *proxy) mayPass(name string, route *Route, trusted bool) bool {
+	switch {
+	case isHopByHop(name), name == "Http2-Settings": // the other half of Upgrade: h2c
+		return false
+	case p.claims.has(name), lookalikeNames.has(name):
+		return false
+	case forwardingNames.has(name):
+		return trusted && isPlain(name) && !(route.Public && overrideNames.has(name))
+	}
+	return !(route.Public && overrideNames.has(name))
 }
 
 // keepUpgrade lets WebSocket through and no other protocol: what we cannot read
