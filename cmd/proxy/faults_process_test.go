@@ -49,6 +49,8 @@ func processFaults() group {
 				c.Close()
 			}
 		},
+		// There is one connection to the app, and no descriptor for another.
+		apart: true,
 		// net/http tries again to take a connection after 1 s at most.
 		known: now("200"), new: expect{"200", time.Second + atOnce, time.Second + atOnce}, ready: "yes",
 		metric: `sallyport_connections_closed_total{cause="idle"}`, log: "cannot take new connections", again: 5 * time.Second,

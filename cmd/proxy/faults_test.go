@@ -25,6 +25,8 @@ type fault struct {
 	// overdue waits, before anybody asks, until the known caller's confirmation
 	// is: then the gate has to ask the API server. noticed waits for the log.
 	overdue, noticed bool
+	// apart has the known caller's first request end before the new one's begins.
+	apart bool
 	// shape changes the requests.
 	shape func(*http.Request)
 

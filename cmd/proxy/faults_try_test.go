@@ -80,6 +80,9 @@ func (f fault) ask(b *broken, known string) string {
 		firsts.Go(func() { knownFirst = one(b.keeps, known, f.known, f.known.first, "the known caller's first request") })
 	}
 	fresh := b.issue()
+	if f.apart {
+		firsts.Wait()
+	}
 	firsts.Go(func() { newFirst = one(b.comes, fresh, f.new, f.new.first, "the first new caller") })
 	firsts.Wait()
 	var knownLater, newLater time.Duration
