@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,6 +86,9 @@ func TestOwnPause(t *testing.T) {
 
 	began := time.Now()
 	pauseAPIServer(t)
+	// At the same time, or the one or the other would last longer than max-stale.
+	var beside sync.WaitGroup
+	beside.Go(func() { others.goOn(t, c, known, unknown) })
 	for i := range 5 { // more than one round of probing
 		most := time.Second // it is known then that nobody answers
 		if i == 0 {
@@ -95,7 +99,7 @@ func TestOwnPause(t *testing.T) {
 		}
 		time.Sleep(recheck)
 	}
-	others.goOn(t, c, known, unknown)
+	beside.Wait()
 	tally := c.stopLoad(t)
 	t.Logf("known caller: %d requests in %v of pause, %d failed, slowest %v",
 		tally.Sent, time.Since(began).Round(time.Second), tally.Failed(), tally.Slowest.Round(time.Millisecond))
