@@ -24,7 +24,7 @@ func (t *Transport) ask(c *conn, r *http.Request, head []byte) (*http.Response, 
 		return nil, err
 	}
 	for interim := 0; ; interim++ {
-		res, err := http.ReadResponse(c.br, r)
+		res, err := c.readHead(r)
 		switch {
 		case err != nil:
 			return nil, err
@@ -43,6 +43,13 @@ func (t *Transport) ask(c *conn, r *http.Request, head []byte) (*http.Response, 
 			return nil, err
 		}
 	}
+}
+
+func (c *conn) readHead(r *http.Request) (*http.Response, error) {
+	if res, ok := readPlain(c.br, r); ok {
+		return res, nil
+	}
+	return http.ReadResponse(c.br, r)
 }
 
 // An ending is that of one answer.

@@ -95,7 +95,11 @@ type app struct {
 }
 
 func newApp(t testing.TB, script map[string]action) *app {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newAppAt(t, "tcp", "127.0.0.1:0", script)
+}
+
+func newAppAt(t testing.TB, network, addr string, script map[string]action) *app {
+	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +107,7 @@ func newApp(t testing.TB, script map[string]action) *app {
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	a.dial = func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+		return new(net.Dialer).DialContext(ctx, network, l.Addr().String())
 	}
 	wg.Go(func() {
 		for {
@@ -149,7 +153,11 @@ func (a *app) serve(v *visit, script map[string]action) {
 
 // own is an answer that nobody else may get.
 func own(v *visit) bool {
-	v.say(ownAnswer(v.r.URL.Path))
+	answer := ownAnswer(v.r.URL.Path)
+	if v.r.Method == http.MethodHead {
+		answer = strings.TrimSuffix(answer, ownBody(v.r.URL.Path))
+	}
+	v.say(answer)
 	return true
 }
 

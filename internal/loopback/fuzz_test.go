@@ -3,6 +3,7 @@ package loopback
 import (
 	"bytes"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,7 +37,9 @@ func FuzzAnswer(f *testing.F) {
 				return keep
 			}
 		}
-		a := newApp(t, map[string]action{"/closed": saying(false), "/kept": saying(true)})
+		// A socket in the file system: a machine has not enough ports for so many
+		// connections.
+		a := newAppAt(t, "unix", filepath.Join(t.TempDir(), "app"), map[string]action{"/closed": saying(false), "/kept": saying(true)})
 		mine, theirs := ours(t, a, limits{maxIdle: 1, idle: deadline}), stock(a, limits{maxIdle: 1, idle: deadline})
 		defer mine.CloseIdleConnections()
 		defer theirs.CloseIdleConnections()
@@ -83,7 +86,7 @@ func stricter(answer []byte) bool {
 // does, so that an app that keeps it would never end it.
 func endsWithConnection(t *testing.T, method string, answer []byte) bool {
 	said := make(chan bool, 1)
-	a := newApp(t, map[string]action{"/": func(v *visit) bool { v.say(string(answer)); said <- true; return false }})
+	a := newAppAt(t, "unix", filepath.Join(t.TempDir(), "app"), map[string]action{"/": func(v *visit) bool { v.say(string(answer)); said <- true; return false }})
 	tr := stock(a, limits{maxIdle: 1, idle: deadline})
 	defer tr.CloseIdleConnections()
 	res, err := tr.RoundTrip(request(t.Context(), method, "/"))
