@@ -13,6 +13,7 @@ import (
 
 	"sallyport/e2e/box"
 	"sallyport/e2e/cluster"
+	"sallyport/e2e/failures"
 )
 
 // What a box is for, and the environment variables that tell it.
@@ -33,6 +34,7 @@ type site struct {
 	dir    string
 	images string // the folder that the builder leaves the images in
 	out    sync.Mutex
+	failed map[string]*failures.Output // by role, where a box did not end well
 }
 
 // runOutside makes what needs this machine's network, runs the tests in boxes,
@@ -54,13 +56,16 @@ func runOutside(ctx context.Context) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	s := &site{dir: dir}
+	s := &site{dir: dir, failed: map[string]*failures.Output{}}
 	defer func() { err = errors.Join(err, removed(box.Remove(s.images, "")), os.Remove(s.images)) }()
 	if code, err := s.box(builder); code != 0 || err != nil {
 		return code, err
 	}
 	tell("images", began)
 	code, err = s.clusters(tests)
+	for role, said := range s.failed {
+		said.Say(os.Stdout, role)
+	}
 	tell("all", began)
 	return code, err
 }
@@ -100,23 +105,31 @@ func (s *site) box(role string, args ...string) (code int, err error) {
 		defer func() { err = errors.Join(err, removed(box.Remove(dir, cluster.Logs))) }()
 	}
 	reader, writer := io.Pipe()
+	said := &failures.Output{}
 	var copied sync.WaitGroup
-	copied.Go(func() { s.say(role, reader) })
-	defer copied.Wait()
-	defer writer.Close()
-	return box.Box{
+	copied.Go(func() { s.say(role, reader, said) })
+	code, err = box.Box{
 		Dir:  dir,
 		Args: append(append([]string{}, os.Args[1:]...), args...),
 		Env:  []string{roleVariable + "=" + role, folderVariable + "=" + dir, imagesVariable + "=" + s.images},
 		Out:  writer,
 	}.Run()
+	writer.Close()
+	copied.Wait()
+	if code != 0 {
+		s.out.Lock()
+		defer s.out.Unlock()
+		s.failed[role] = said
+	}
+	return code, err
 }
 
-// say writes each line with where it is from.
-func (s *site) say(role string, from io.Reader) {
+// say writes each line with where it is from, and keeps it.
+func (s *site) say(role string, from io.Reader, said *failures.Output) {
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 1<<20) // longer than any line of go test
 	for lines.Scan() {
+		said.Add(lines.Text())
 		s.out.Lock()
 		fmt.Printf("%-6s| %s\n", role, lines.Text())
 		s.out.Unlock()
