@@ -52,6 +52,24 @@ func TestBearerToken(t *testing.T) {
 	}
 }
 
+// A byte that must not be there is found wherever it is.
+func TestBadByteAnywhere(t *testing.T) {
+	for length := 1; length < 36; length++ {
+		for at := range length {
+			for _, bad := range []byte{0, '"', ',', '=', '@', '[', '\\', '`', '{', 0x7f, 0x80, 0xff} {
+				if bad == '=' && at == length-1 && length > 1 {
+					continue // padding
+				}
+				token := []byte(strings.Repeat("a", length))
+				token[at] = bad
+				if _, err := BearerToken(http.Header{"Authorization": {"Bearer " + string(token)}}); !errors.Is(err, ErrBadRequest) {
+					t.Errorf("%q: %v", token, err)
+				}
+			}
+		}
+	}
+}
+
 // credentials is RFC 6750 section 2.1, with the scheme in any case (RFC 9110
 // section 11.1).
 var credentials = regexp.MustCompile(`^([Bb][Ee][Aa][Rr][Ee][Rr]) +([A-Za-z0-9._~+/-]+=*)$`)
