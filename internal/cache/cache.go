@@ -130,7 +130,7 @@ func (c *Cache) Evictions() uint64 { return c.proven.evicted.Load() }
 // Authenticate implements [authn.Authenticator]. It takes at most 8 s.
 func (c *Cache) Authenticate(ctx context.Context, token string) (authn.Identity, error) {
 	begun := time.Now()
-	id, source, err := c.decide(ctx, token)
+	id, source, err := c.decide(ctx, token, begun)
 	if err != nil && ctx.Err() != nil {
 		return id, err
 	}
@@ -145,10 +145,10 @@ func (c *Cache) Authenticate(ctx context.Context, token string) (authn.Identity,
 	return id, err
 }
 
-func (c *Cache) decide(ctx context.Context, token string) (authn.Identity, Source, error) {
+func (c *Cache) decide(ctx context.Context, token string, now time.Time) (authn.Identity, Source, error) {
 	k := c.hash.key(token)
 	if e := c.proven.get(k); e != nil {
-		if id, source, err, ok := c.known(ctx, k, token, e); ok {
+		if id, source, err, ok := c.known(ctx, k, token, e, now); ok {
 			return id, source, err
 		}
 	} else if err := c.refused.get(k); err != nil {

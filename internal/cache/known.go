@@ -91,8 +91,7 @@ func (e *entry) begin(now time.Time) time.Time {
 
 // known decides about a token that was proven before. Not ok means that the
 // entry is no longer worth anything, and the token has to be examined anew.
-func (c *Cache) known(ctx context.Context, k key, token string, e *entry) (id authn.Identity, source Source, err error, ok bool) {
-	now := time.Now()
+func (c *Cache) known(ctx context.Context, k key, token string, e *entry, now time.Time) (id authn.Identity, source Source, err error, ok bool) {
 	if !e.stands(now) {
 		c.proven.remove(k)
 		return id, "", nil, false
