@@ -111,7 +111,7 @@ func BenchmarkSweep(b *testing.B) {
 	}
 	now := time.Now()
 	for range 10_000 {
-		s.enter(nil, &http.Request{}, &exchange{identity: authn.Identity{Expires: now.Add(time.Hour)}}, secret)
+		s.enter(b.Context(), nil, &http.Request{}, &exchange{identity: authn.Identity{Expires: now.Add(time.Hour)}}, secret)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

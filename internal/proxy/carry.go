@@ -30,7 +30,7 @@ func (p *proxy) carry(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	defer res.Body.Close()
-	removeHopByHop(res.Header)
+	removeNamed(res.Header, res.Header)
 	if err := p.begin(res, x); err != nil {
 		p.fail(w, x, err)
 		return
@@ -41,19 +41,14 @@ func (p *proxy) carry(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-func removeHopByHop(h http.Header) {
-	removeNamed(h, h)
-	for name := range h {
-		if isHopByHop(name) {
-			delete(h, name)
-		}
-	}
-}
-
 // reply writes the app's answer. The error is of either side.
 func reply(w http.ResponseWriter, res *http.Response) error {
 	h := w.Header()
-	addTo(h, "", res.Header)
+	for name, values := range res.Header {
+		if !isHopByHop(name) {
+			add(h, name, values)
+		}
+	}
 	if len(res.Trailer) > 0 {
 		h.Add("Trailer", strings.Join(slices.Sorted(maps.Keys(res.Trailer)), ", "))
 	}
@@ -61,23 +56,22 @@ func reply(w http.ResponseWriter, res *http.Response) error {
 	if err := copyBody(w, res.Body); err != nil {
 		return err
 	}
-	res.Body.Close() // the trailers come with it
-	// They may be others than were announced.
-	addTo(h, http.TrailerPrefix, res.Trailer)
+	res.Body.Close()                        // the trailers come with it
+	for name, values := range res.Trailer { // others, maybe, than were announced
+		add(h, http.TrailerPrefix+name, values)
+	}
 	return nil
 }
 
-// addTo adds to h what more has. A name without a value is nothing: a trailer that
-// was announced and did not come.
-func addTo(h http.Header, prefix string, more http.Header) {
-	for name, values := range more {
-		if len(values) == 0 {
-			continue
-		}
-		if was := h[prefix+name]; len(was) > 0 {
-			values = slices.Concat(was, values)
-		}
-		h[prefix+name] = values
+// add adds values. None at all are nothing: a trailer that was announced and did not
+// come.
+func add(h http.Header, name string, values []string) {
+	switch was := h[name]; {
+	case len(values) == 0:
+	case len(was) == 0:
+		h[name] = values
+	default:
+		h[name] = slices.Concat(was, values)
 	}
 }
 
@@ -103,7 +97,9 @@ func (i *interim) pass(code int, header textproto.MIMEHeader) error {
 		return nil
 	}
 	h := i.w.Header()
-	addTo(h, "", http.Header(header))
+	for name, values := range header {
+		add(h, name, values)
+	}
 	i.w.WriteHeader(code)
 	clear(h) // or they would come once more
 	return nil

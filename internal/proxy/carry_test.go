@@ -23,15 +23,15 @@ func byReverseProxy(h http.Handler) http.Handler {
 		x := &exchange{in: r, out: w.Header(), peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
 		p.observer.InFlight(1)
 		defer p.finish(w, x)
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		d, _ := p.find(r, x)
 		x.route = d.route
-		if _, err := d.admit(r, x); err != nil {
+		if _, err := d.admit(ctx, r, x); err != nil {
 			p.fail(w, x, err)
 			return
 		}
 		keepUpgrade(r)
-		p.forward.ServeHTTP(w, r)
+		p.forward.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 

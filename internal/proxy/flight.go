@@ -35,19 +35,19 @@ type flight struct {
 }
 
 // enter begins to watch x, and returns what to forward it with.
-func (s *Streams) enter(w http.ResponseWriter, r *http.Request, x *exchange, token string) (http.ResponseWriter, context.Context) {
+func (s *Streams) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, x *exchange, token string) (http.ResponseWriter, context.Context) {
 	if s == nil {
-		return w, r.Context()
+		return w, ctx
 	}
 	if s.o.Finish {
 		token = ""
 	}
 	upgrade := isWebSocket(r.Header)
 	if token == "" && !upgrade {
-		return w, r.Context()
+		return w, ctx
 	}
 	f := &x.flight
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	f.streams, f.cancel, f.w, f.token, f.begun = s, cancel, w, token, x.begun
 	f.due = f.begun.Add(s.every)
 	f.confirmed = x.identity.Standing == authn.Confirmed

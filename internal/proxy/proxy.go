@@ -20,8 +20,9 @@ import (
 type proxy struct {
 	authenticator authn.Authenticator
 	target        *url.URL
-	routes        *mux.Router
-	odd           *door // nil: odd paths are refused
+	routes        *mux.Router // nil: there are none
+	fallback      *door       // where no route matches
+	odd           *door       // nil: odd paths are refused
 	transport     http.RoundTripper
 	forward       *httputil.ReverseProxy
 	names         *claimNamer
@@ -86,22 +87,21 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.tracer != nil {
 		ctx, x.traced = p.tracer.Begin(r)
 	}
-	r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
-	if err := p.serve(w, r, x); err != nil {
+	ctx = context.WithValue(ctx, exchangeKey{}, x)
+	if err := p.serve(ctx, w, r, x); err != nil {
 		p.fail(w, x, err)
 	}
 }
 
 // serve finds the door that is in charge of r. Where it returns an error it has
 // written nothing.
-func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange) error {
+func (p *proxy) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, x *exchange) error {
 	if err := p.checkHeaders(r.Header); err != nil {
 		return err
 	}
 	d, problem := p.find(r, x)
 	if d != nil {
-		d.ServeHTTP(w, r)
-		return nil
+		return d.serve(ctx, w, r, x)
 	}
 	// Such a path is never public, so whoever comes without a token hears
 	// about the token first, as everywhere else.
@@ -111,20 +111,18 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request, x *exchange) error
 	return &failure{reason: authn.Path, detail: problem}
 }
 
-// A door is the handler of one route.
+// A door is what handles the requests of one route.
 type door struct {
 	*proxy
 	route *Route
 }
 
-// ServeHTTP implements http.Handler.
-func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := exchangeOf(r.Context())
+// serve lets r through. Where it returns an error it has written nothing.
+func (d *door) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, x *exchange) error {
 	x.route = d.route
-	token, err := d.admit(r, x)
+	token, err := d.admit(ctx, r, x)
 	if err != nil {
-		d.fail(w, x, err)
-		return
+		return err
 	}
 	if r.ProtoMajor == 1 && r.ContentLength != 0 {
 		// An app may answer before it has read the whole body. By default
@@ -134,18 +132,20 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	keepUpgrade(r)
-	d.watchBody(r, x)
-	w, ctx := d.streams.enter(w, r, x, token)
+	w, ctx = d.streams.enter(ctx, w, r, x, token)
 	if r.ContentLength == 0 && !isWebSocket(r.Header) {
 		d.carry(ctx, w, r, x)
-		return
+		return nil
 	}
-	d.forward.ServeHTTP(w, r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	d.watchBody(r, x)
+	d.forward.ServeHTTP(w, r)
+	return nil
 }
 
 // admit returns nil if r may go to the app, and has noted then who sent it. The
 // token is "" on a public route.
-func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
+func (p *proxy) admit(ctx context.Context, r *http.Request, x *exchange) (token string, err error) {
 	if x.route.Public {
 		x.reason = authn.Public
 		return "", p.enter(x, inflight.Public, inflight.Caller{Addr: x.peer})
@@ -153,8 +153,7 @@ func (p *proxy) admit(r *http.Request, x *exchange) (token string, err error) {
 	if token, err = authn.BearerToken(r.Header); err != nil {
 		return "", err
 	}
-	ctx := authn.WithCaller(r.Context(), authn.Caller{Addr: x.peer})
-	id, err := p.authenticator.Authenticate(ctx, token)
+	id, err := p.authenticator.Authenticate(authn.WithCaller(ctx, authn.Caller{Addr: x.peer}), token)
 	x.decided = time.Since(x.begun)
 	if err != nil {
 		return "", err

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -134,7 +135,10 @@ func (p *proxy) setRoutes(o Options) (err error) {
 	if o.ForwardOddPaths {
 		p.odd = fallback
 	}
-	p.routes, err = p.router(o.Routes, fallback)
+	p.fallback = fallback
+	if len(o.Routes) > 0 {
+		p.routes, err = p.router(o.Routes, fallback)
+	}
 	return err
 }
 
@@ -165,9 +169,12 @@ func (p *proxy) find(r *http.Request, x *exchange) (d *door, problem string) {
 	if problem = oddity(x.target.path); problem != "" {
 		return p.odd, problem
 	}
+	if p.routes == nil {
+		return p.fallback, ""
+	}
 	// The router does not serve: it would copy the request twice, for variables
 	// that nobody reads.
 	var match mux.RouteMatch
-	p.routes.Match(r, &match)
+	p.routes.Match(r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)), &match)
 	return match.Handler.(*door), ""
 }

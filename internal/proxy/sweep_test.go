@@ -80,7 +80,7 @@ func TestLooksAreByToken(t *testing.T) {
 	now := time.Now()
 	for i := range 1000 {
 		x := &exchange{begun: now, in: &http.Request{Header: http.Header{}}, identity: authn.Identity{Expires: now.Add(time.Hour)}}
-		s.enter(nil, &http.Request{}, x, fmt.Sprint("t", i%2))
+		s.enter(t.Context(), nil, &http.Request{}, x, fmt.Sprint("t", i%2))
 	}
 	for _, tc := range []struct {
 		at    time.Duration

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,8 +31,7 @@ func WayOf(o Options, method, target string) (Way, error) {
 	if err != nil {
 		return Way{Problem: "no method and target of HTTP", Refused: true}, nil
 	}
-	x := &exchange{in: r}
-	d, problem := p.find(r.WithContext(context.WithValue(context.Background(), exchangeKey{}, x)), x)
+	d, problem := p.find(r, &exchange{in: r})
 	if d == nil {
 		return Way{Problem: problem, Refused: true}, nil
 	}
