@@ -42,6 +42,7 @@ var badAnswers = map[string]string{
 	"/cut/chunked":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n!",
 	"/cut/chunks":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok!!0\r\n\r\n" + poison,
 	"/cut/trailer":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX Y\r\n\r\n" + poison,
+	"/trailer":         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nContent-Length: 9POISON\r\nTransfer-Encoding: POISON\r\nConnection: POISON\r\nSet-Cookie: a=POISON\r\nLocation: /POISON\r\n\r\n",
 	"/header/response": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n \r\n X-B: c\r\nConnection: X-A\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\n\r\nok",
 }
 
@@ -117,6 +118,10 @@ func answerAttacks() campaign {
 				try: lies("/bad"), proofs: []string{"internal/proxy.TestAppFailures", "internal/proxy.TestMalformedTrailer", "cmd/proxy.TestFaults"},
 			},
 			{
+				name: "trailers that pose as headers", sent: "behind a chunked answer: Content-Length, Transfer-Encoding, Connection, Set-Cookie, Location", wants: []string{"200"}, then: "callers get none of them; others pass, those of gRPC among them",
+				try: lies("/trailer"), proofs: []string{"internal/proxy.TestResponseTrailersFiltered"},
+			},
+			{
 				name: "answers that break off", sent: "less than was announced, chunks that do not fit, a trailer that is none", wants: []string{"none"}, then: "callers see a cut, and no end", try: lies("/cut"), proofs: []string{"internal/proxy.TestAppDiesMidAnswer"},
 			},
 			{
@@ -151,6 +156,9 @@ func lies(prefix string) func(*siege) {
 					s.got(strings.TrimSuffix(r.outcome, ", closed"), method+" "+path)
 					if strings.Contains(r.body, "POISON") {
 						s.got("the second answer in the first", path)
+					}
+					if strings.Contains(fmt.Sprint(r.trailer), "POISON") {
+						s.got("the trailer", path)
 					}
 					app.hasSpoken(s, path)
 					ask()

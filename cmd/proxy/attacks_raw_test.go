@@ -21,6 +21,7 @@ type reply struct {
 	outcome string
 	code    int
 	header  http.Header
+	trailer http.Header
 	body    string
 	seen    *arrival // nil where the app did not answer
 }
@@ -68,7 +69,7 @@ func (s *siege) raw(request string) reply {
 			return r
 		}
 		if len(codes) == 0 {
-			r.code, r.header, r.body = res.StatusCode, res.Header, string(body)
+			r.code, r.header, r.trailer, r.body = res.StatusCode, res.Header, res.Trailer, string(body)
 			json.Unmarshal(body, &r.seen)
 			asked = nil
 			fmt.Fprint(c, "GET /probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

@@ -141,8 +141,7 @@ func (b *requestBody) copyTrailers() {
 // passes reports whether a trailer may go to the app, which may not tell it
 // from a header.
 func (b *requestBody) passes(name string) bool {
-	return httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name) &&
-		!b.claims.has(name) && !forwardingNames.has(name) && !reservedNames.has(name)
+	return mayTrail(name) && !b.claims.has(name) && !forwardingNames.has(name)
 }
 
 // failure returns what went wrong on the caller's side, or nil.

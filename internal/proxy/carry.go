@@ -56,7 +56,8 @@ func reply(w http.ResponseWriter, res *http.Response) error {
 	if err := copyBody(w, res.Body); err != nil {
 		return err
 	}
-	res.Body.Close()                        // the trailers come with it
+	res.Body.Close() // the trailers come with it
+	filterTrailers(res)
 	for name, values := range res.Trailer { // others, maybe, than were announced
 		add(h, http.TrailerPrefix+name, values)
 	}

@@ -16,9 +16,15 @@ import (
 // reverseProxy carries what has a body or is an upgrade.
 func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:        p.rewrite,
-		Transport:      transport,
-		ModifyResponse: func(res *http.Response) error { return p.begin(res, exchangeOf(res.Request.Context())) },
+		Rewrite:   p.rewrite,
+		Transport: transport,
+		ModifyResponse: func(res *http.Response) error {
+			err := p.begin(res, exchangeOf(res.Request.Context()))
+			if err == nil && res.StatusCode != http.StatusSwitchingProtocols { // whose body is a connection
+				res.Body = trailed{res.Body, res}
+			}
+			return err
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			x := exchangeOf(r.Context())
 			p.fail(w, x, x.forwardError(err))
@@ -46,6 +52,7 @@ func (p *proxy) begin(res *http.Response, x *exchange) error {
 	}
 	x.out["Content-Type"] = noGuess
 	p.warn.set(res.Header, &x.identity.Token)
+	filterTrailers(res)
 	if x.body.halfRead() && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Header["Connection"] = []string{"close"}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -262,6 +263,53 @@ func TestResponseTrailers(t *testing.T) {
 		io.Copy(io.Discard, res.Body)
 		if res.Trailer.Get("X-Sum") != "7" || res.Trailer.Get("X-Late") != "8" {
 			t.Errorf("%s: trailers %v", version, res.Trailer)
+		}
+	}
+}
+
+// What frames a message, routes it, sets cookies or says how an answer is stored is
+// in no trailer, announced or not. What gRPC and others say there is.
+func TestResponseTrailersFiltered(t *testing.T) {
+	good := []string{"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin", "X-Sum", "Server-Timing", "Digest"}
+	bad := []string{
+		// The first three, announced, are a broken answer to net/http.
+		"Content-Length", "Transfer-Encoding", "Trailer", "Content_length", "Connection", "Upgrade", "Host", "Te", "Content-Type", "Content-Encoding",
+		"Authorization", "Www-Authenticate", "Proxy-Authenticate", "Set-Cookie", "Cookie", "Location", "Cache-Control", "Expires", "Date", "Retry-After", "Vary",
+	}
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		announced := r.URL.Path == "/announced"
+		if announced {
+			w.Header().Set("Trailer", strings.Join(slices.Concat(good, bad[3:]), ", "))
+		}
+		io.WriteString(w, "body")
+		http.NewResponseController(w).Flush() // in chunks
+		for _, name := range slices.Concat(good, bad) {
+			w.Header()[http.TrailerPrefix+name] = []string{"trailer"}
+			if announced {
+				w.Header()[name] = []string{"trailer"}
+			}
+		}
+	}))
+	app.Config.Protocols, app.Config.ErrorLog = allProtocols(), quiet
+	app.Start()
+	t.Cleanup(app.Close)
+	overH2, _ := h2(t)
+	for _, scheme := range []string{"http", "h2c"} {
+		r := gateTo(t, UpstreamOptions{URL: mustURL(t, strings.Replace(app.URL, "http", scheme, 1))}, Options{})
+		for version, c := range map[string]*http.Client{"HTTP/1.1": http.DefaultClient, "HTTP/2": overH2} {
+			for _, method := range []string{"GET", "POST"} { // POST has a body, and so is ReverseProxy's
+				for _, path := range []string{"/", "/announced"} {
+					req := r.request(t, method, path, nil)
+					if method == "POST" {
+						req.Body = io.NopCloser(strings.NewReader("body"))
+					}
+					res := do(t, c, req)
+					body, err := io.ReadAll(res.Body)
+					if got := slices.Sorted(maps.Keys(res.Trailer)); string(body) != "body" || err != nil || !slices.Equal(got, slices.Sorted(slices.Values(good))) {
+						t.Errorf("%s %s, %s to %s: %q %v, trailers %q", method, path, version, scheme, body, err, got)
+					}
+				}
+			}
 		}
 	}
 }
