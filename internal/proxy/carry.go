@@ -36,8 +36,8 @@ func (p *proxy) carry(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	if err := reply(w, res); err != nil {
+		x.detail = brokenIn("body", err)
 		x.breakOff()
-		x.detail = unquoted(err.Error())
 	}
 }
 

@@ -71,7 +71,7 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	switch v := recover(); v {
 	case nil:
 	case http.ErrAbortHandler:
-		x.breakOff() // ReverseProxy panics so when the answer ends before its time
+		x.breakOff() // ReverseProxy panics so when the answer ends before its time; see answerBody
 	default:
 		p.log.Error("a handler panicked: please report this", zap.String("panic", describePanic(v)),
 			zap.ByteString("stack", debug.Stack()))
@@ -99,7 +99,7 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 func (x *exchange) breakOff() {
 	x.abort, x.reason = true, authn.UpstreamBroken
 	if x.gone() {
-		x.reason = authn.ClientGone
+		x.reason, x.detail = authn.ClientGone, "left in the middle of the answer"
 	}
 }
 

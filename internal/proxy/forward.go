@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -19,9 +18,10 @@ func (p *proxy) reverseProxy(transport http.RoundTripper) *httputil.ReverseProxy
 		Rewrite:   p.rewrite,
 		Transport: transport,
 		ModifyResponse: func(res *http.Response) error {
-			err := p.begin(res, exchangeOf(res.Request.Context()))
+			x := exchangeOf(res.Request.Context())
+			err := p.begin(res, x)
 			if err == nil && res.StatusCode != http.StatusSwitchingProtocols { // whose body is a connection
-				res.Body = trailed{res.Body, res}
+				res.Body = answerBody{res.Body, x, res}
 			}
 			return err
 		},
@@ -70,16 +70,16 @@ func (x *exchange) forwardError(err error) error {
 	if f := x.body.failure(); f != nil {
 		return f
 	}
-	reason := authn.UpstreamBroken
+	reason, detail := authn.UpstreamBroken, brokenIn("head", err)
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		reason = authn.UpstreamRefused
+		reason, detail = authn.UpstreamRefused, unquoted(err.Error())
 	}
 	var network net.Error
 	if errors.As(err, &network) && network.Timeout() {
-		reason = authn.UpstreamTimeout
+		reason, detail = authn.UpstreamTimeout, unquoted(err.Error())
 	}
-	return &failure{reason: reason, detail: unquoted(err.Error())}
+	return &failure{reason: reason, detail: detail}
 }
 
 // words is an io.Writer of what ReverseProxy says by itself: a debug line a call.
@@ -89,11 +89,4 @@ type words struct{ log *zap.Logger }
 func (w words) Write(p []byte) (int, error) {
 	w.log.Debug(shorten(unquoted(string(p))))
 	return len(p), nil
-}
-
-// unquoted cuts an error's text where it begins to quote: net/http repeats the
-// app's malformed lines, in which anything may be.
-func unquoted(text string) string {
-	text, _, _ = strings.Cut(text, `"`)
-	return strings.TrimSpace(text)
 }

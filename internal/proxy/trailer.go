@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"io"
 	"net/http"
 
 	"golang.org/x/net/http/httpguts"
@@ -30,20 +29,4 @@ func filterTrailers(res *http.Response) {
 			delete(res.Trailer, name)
 		}
 	}
-}
-
-// trailed is the body of an answer that ReverseProxy carries. The trailers come
-// with its end.
-type trailed struct {
-	io.ReadCloser
-	res *http.Response
-}
-
-// Read implements io.Reader.
-func (t trailed) Read(p []byte) (int, error) {
-	n, err := t.ReadCloser.Read(p)
-	if err == io.EOF {
-		filterTrailers(t.res)
-	}
-	return n, err
 }
