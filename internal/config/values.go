@@ -94,6 +94,8 @@ func issuerURL(plain bool) func(string) (string, error) {
 	return func(s string) (string, error) {
 		u, err := url.Parse(s)
 		switch {
+		case strings.ContainsFunc(s, isNotOfURL):
+			return "", errors.New("there is a space, a control character or one beyond ASCII in it, and no URL has one: write the iss of its tokens")
 		case err != nil:
 			return "", errors.New("this is no URL: write it as https://host/path")
 		case u.Scheme == "http" && plain && isLoopback(u.Hostname()):
@@ -111,6 +113,10 @@ func issuerURL(plain bool) func(string) (string, error) {
 		return s, checkHost(u)
 	}
 }
+
+// isNotOfURL reports whether r stands in no URL, escaped as it has to be (RFC 3986,
+// section 2). net/url takes spaces and more in a path.
+func isNotOfURL(r rune) bool { return r <= ' ' || r > '~' }
 
 // peer takes a network, or an address that stands for itself alone.
 func peer(s string) (netip.Prefix, error) {
