@@ -11,7 +11,7 @@ var oddCorpus = []string{
 	"/public/%2e%2e/admin", "/public/%2E%2e/admin", "/public/.%2e/admin", "/public/%2e%2e%2fadmin", "/public/..%2fadmin",
 	"/public/..;/admin", "/public/..;x=1/admin", "/public/..%3b/admin", "/public/;/../admin",
 	"/public//admin", "//public/x", "//admin", "/public/x//..//admin",
-	`/public/..\admin`, `/public/%5c..%5cadmin`, `/public\x`, "/public/%00/admin", "/public/x%0aadmin", "/public/%0d%0aX-Remote-User:%20root",
+	`/public/..\admin`, `/public/%5c..%5cadmin`, `/public\x`, "/public/%00/admin", "/public/x%0aadmin", "/public/%c2%85/admin", "/public/\u009b2J", "/public/%0d%0aX-Remote-User:%20root",
 	"/public/%c0%ae%c0%ae/admin", "/public/%c0%afadmin", "/public/%ff", "/public/#/../admin", "/public/x%2f..%2fadmin",
 }
 
@@ -74,7 +74,7 @@ func pathAttacks() campaign {
 			},
 			{
 				name: "Oathkeeper GHSA-p224-6x5r-fjpm, Envoy CVE-2021-29492 and CVE-2019-9901: a path with two readings",
-				sent: "dot segments, `//`, `\\`, `;`, NUL and control bytes, plain and encoded, behind `/public/`, without a token", wants: []string{"401"},
+				sent: "dot segments, `//`, `\\`, `;`, NUL and other control characters, plain and encoded, behind `/public/`, without a token", wants: []string{"401"},
 				then: "such a path is never public", shots: without,
 			},
 			{

@@ -129,6 +129,8 @@ func TestPatterns(t *testing.T) {
 		{"/%2", `"%2" is no escape`},
 		{"/%zz", `"%zz" is no escape`},
 		{"/%ff", "is not UTF-8"},
+		{"/a%C2%85", "has a control character once decoded"},
+		{"/a%C2%A0", ""},
 	} {
 		if err := checkPattern(c.in); !says(err, c.want) {
 			t.Errorf("%s: %v, want %q", c.in, err, c.want)

@@ -4,11 +4,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // checkCanonical refuses a path that no request may have: dot segments, empty
-// segments, encoded separators, control bytes, bytes that are not UTF-8. A rule
+// segments, encoded separators, control characters, bytes that are not UTF-8. A rule
 // with such a path would never match.
 func checkCanonical(p string) error {
 	decoded, err := decode(p)
@@ -17,6 +18,9 @@ func checkCanonical(p string) error {
 	}
 	if !utf8.ValidString(decoded) {
 		return fmt.Errorf("%q is not UTF-8 once decoded, and such paths are refused: write another", p)
+	}
+	if strings.ContainsFunc(decoded, unicode.IsControl) {
+		return fmt.Errorf("%q has a control character once decoded, and such paths are refused: write another", p)
 	}
 	// No escape stands for a slash, so the segments are the same in both forms.
 	// Before the first slash is nothing; after the last may be nothing.

@@ -37,6 +37,9 @@ func oddity(path string) string {
 	if !utf8.ValidString(decoded) {
 		return "bytes that are not UTF-8"
 	}
+	if hasC1(decoded) {
+		return "a control character"
+	}
 	return segmentOddity(decoded)
 }
 
@@ -58,6 +61,21 @@ func encodedOddity(path string) string {
 		case c < ' ' || c == 0x7f:
 			return "an encoded control byte"
 		}
+	}
+}
+
+// hasC1 reports whether s, which is UTF-8, has a control character of those from
+// U+0080 to U+009F. U+0085 ends a line for some readers, U+009B steers a terminal.
+func hasC1(s string) bool {
+	for {
+		_, after, found := strings.Cut(s, "\xc2")
+		if !found {
+			return false
+		}
+		if after[0] < 0xa0 {
+			return true
+		}
+		s = after
 	}
 }
 

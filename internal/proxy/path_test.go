@@ -15,6 +15,7 @@ var oddPaths = []string{
 	"//admin", "/public//admin", "/public//", "///",
 	"/public%2fadmin", "/public/%2Fadmin", "/public%5cadmin", "/public/%5C..", `/public\..\admin`, `/\admin`,
 	"/public/%00", "/public/%0a", "/public/%0D%0Ax", "/public/%7f", "/public/%1F",
+	"/public/%c2%80", "/public/a%C2%9fb", "/public/%C2%85", "/public/\u009b", "/ä%c2%85",
 	"/public/%ff", "/public/%c0%af", "/public/%c0%ae%c0%ae/", "/public/%ed%a0%80", "/public/\xff",
 	"/a b", "/a\tb", "/a\x01", "/a\x7f", "a", "",
 	"/public/x#/admin", "/a#", "/%", "/%2", "/%zz",
@@ -22,7 +23,7 @@ var oddPaths = []string{
 
 var canonicalPaths = []string{
 	"/", "/a", "/a/", "/a/b.txt", "/a.b/..c", "/...", "/a/..b", "/.well-known/x", "/a;x=1/b", "/a;",
-	"/%7e", "/~", "/%41", "/a%20b", "/%C3%A4", "/ä", "/%25", "/%252e%252e/", "/%252f", "/a%3b", "/%3f", "/%23",
+	"/%7e", "/~", "/%41", "/a%20b", "/%C3%A4", "/ä", "/%c2%a0", "/£", "/À", "/%e2%80%85", "/%25", "/%252e%252e/", "/%252f", "/a%3b", "/%3f", "/%23",
 	`/"{}|^[]<>`, "/a:b@c!$&'()*+,=", "/a`b",
 }
 
