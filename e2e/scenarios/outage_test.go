@@ -17,8 +17,9 @@ import (
 
 // What the gates of these scenarios are told: the defaults are 30 s and 10 min.
 const (
-	recheck  = 2 * time.Second
-	maxStale = 20 * time.Second
+	recheck = 2 * time.Second
+	// Twice as long as a pause of the API server is here when the machine is busy.
+	maxStale = 30 * time.Second
 )
 
 // troubled returns the gate of a mode, and the caller, that these scenarios
