@@ -25,7 +25,8 @@ const (
 	Idle Cause = "idle"
 	// Header: unfinished headers held too much, and it had sent most of them.
 	Header Cause = "header"
-	// Refused: all others had requests under way, so the new one had to go.
+	// Refused: all others had requests under way, so the new one had to go, or too
+	// many of its address that were closed have not ended yet.
 	Refused Cause = "refused"
 )
 
@@ -41,6 +42,10 @@ const headerShare = 2 << 10
 // a place in a map. 64 KiB of lines like "a:" become 3 MiB.
 const lineWeight = 128
 
+// minLeaving is how many connections of one address may at least have been closed
+// and not have ended: more than can be under way to it for a moment.
+const minLeaving = 16
+
 // A Limit is the connections of one server.
 type Limit struct {
 	max, perAddress, maxHeader int
@@ -50,7 +55,8 @@ type Limit struct {
 	mu        sync.Mutex
 	open      int
 	addresses map[netip.Addr]int
-	header    int // what unfinished headers weigh
+	leaving   map[netip.Addr]int // those that were closed, and have not ended
+	header    int                // what unfinished headers weigh
 	waiting   queue
 	idle      queue
 }
@@ -61,7 +67,7 @@ type Limit struct {
 func New(max int, closed func(Cause, netip.Addr)) *Limit {
 	l := &Limit{
 		max: max, perAddress: max / 2, maxHeader: max * headerShare,
-		closed: closed, addresses: map[netip.Addr]int{},
+		closed: closed, addresses: map[netip.Addr]int{}, leaving: map[netip.Addr]int{},
 	}
 	l.waiting.init()
 	l.idle.init()
@@ -83,6 +89,11 @@ func (l *Limit) Open() int {
 // whether there is room.
 func (l *Limit) enter(c *conn) bool {
 	l.mu.Lock()
+	if l.leaving[c.addr] >= max(minLeaving, l.max/8) {
+		l.mu.Unlock()
+		l.closed(Refused, c.addr)
+		return false
+	}
 	var victim *conn
 	var cause Cause
 	crowded := c.addr.IsValid() && l.addresses[c.addr] >= l.perAddress
@@ -92,7 +103,7 @@ func (l *Limit) enter(c *conn) bool {
 			l.closed(Refused, c.addr)
 			return false
 		}
-		l.remove(victim)
+		l.dismiss(victim)
 	}
 	l.open++
 	l.addresses[c.addr]++
@@ -113,6 +124,31 @@ func (l *Limit) oldest(addr netip.Addr, same bool) (*conn, Cause) {
 		return l.waiting.first(fits), Waiting
 	}
 	return l.idle.first(fits), Idle
+}
+
+// dismiss forgets c, which is to be closed. Its server may take a while to let go
+// of it: net/http sleeps for half a second behind an answer 431, with some 20 KiB.
+// Who sends one too large header after another would have thousands of these, so
+// an address with an eighth of all connections leaving gets no other. The caller
+// holds the lock.
+func (l *Limit) dismiss(c *conn) {
+	l.remove(c)
+	c.leaving = true
+	l.leaving[c.addr]++
+}
+
+// ended forgets c, which its server has closed. The caller holds the lock.
+func (l *Limit) ended(c *conn) {
+	if !c.gone {
+		l.remove(c)
+	}
+	if !c.leaving {
+		return
+	}
+	c.leaving = false
+	if l.leaving[c.addr]--; l.leaving[c.addr] == 0 {
+		delete(l.leaving, c.addr)
+	}
 }
 
 // remove forgets c. The caller holds the lock.

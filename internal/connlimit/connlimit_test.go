@@ -357,3 +357,60 @@ func (s *site) pending() int {
 	defer s.limit.mu.Unlock()
 	return s.limit.header
 }
+
+// Who has many connections that were closed, and whose server has not let go of
+// them, gets no other; nobody else is kept out, and it ends when they do.
+func TestLeaving(t *testing.T) {
+	var closed []string
+	l := New(64, func(c Cause, a netip.Addr) { closed = append(closed, string(c)+" "+a.String()) })
+	one, other := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
+	var all []*conn
+	enter := func(addr netip.Addr) bool {
+		near, far := net.Pipe()
+		t.Cleanup(func() { far.Close() })
+		c := &conn{Conn: near, limit: l, addr: addr}
+		if !l.enter(c) {
+			return false
+		}
+		all = append(all, c)
+		return true
+	}
+	dismiss := func() { // as where there is no room
+		last := all[len(all)-1]
+		l.mu.Lock()
+		l.dismiss(last)
+		l.mu.Unlock()
+		l.evict(last, Waiting)
+	}
+	for range minLeaving {
+		if !enter(one) {
+			t.Fatal("no room")
+		}
+		dismiss()
+	}
+	if enter(one) {
+		t.Error("another one was let in")
+	}
+	if got := closed[len(closed)-1]; got != "refused 127.0.0.2" {
+		t.Errorf("last closed: %s", got)
+	}
+	if !enter(other) {
+		t.Error("another address was kept out")
+	}
+	for range 2 { // closing twice counts once
+		all[0].Close()
+	}
+	if !enter(one) {
+		t.Fatal("nobody was let in, though one has ended")
+	}
+	dismiss()
+	if enter(one) {
+		t.Error("another one was let in")
+	}
+	for _, c := range all {
+		c.Close()
+	}
+	if len(l.leaving) != 0 || l.Open() != 0 {
+		t.Errorf("%v leaving and %d open at the end", l.leaving, l.Open())
+	}
+}

@@ -44,7 +44,7 @@ func (l *Limit) makeRoom() bool {
 	l.mu.Lock()
 	victim, cause := l.oldest(netip.Addr{}, false)
 	if victim != nil {
-		l.remove(victim)
+		l.dismiss(victim)
 	}
 	l.mu.Unlock()
 	l.evict(victim, cause)
@@ -71,6 +71,7 @@ type conn struct {
 	requests   int
 	header     int // what came of an unfinished header weighs
 	gone       bool
+	leaving    bool  // gone by our doing, and not closed by the server yet
 	next, prev *conn // in the queue where it stands, if in any
 }
 
@@ -88,9 +89,7 @@ var newline = []byte{'\n'}
 // Close implements [net.Conn].
 func (c *conn) Close() error {
 	c.limit.mu.Lock()
-	if !c.gone {
-		c.limit.remove(c)
-	}
+	c.limit.ended(c)
 	c.limit.mu.Unlock()
 	return c.Conn.Close()
 }

@@ -60,7 +60,7 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	var victim *conn
 	if l.header > l.maxHeader {
 		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
-		l.remove(victim)
+		l.dismiss(victim)
 	}
 	l.mu.Unlock()
 	l.evict(victim, Header)
