@@ -1,5 +1,6 @@
 // Package connlimit bounds the connections of a server, how many of them one
-// address may have, and what unfinished headers may hold of our memory.
+// address may have, and what unfinished headers may hold of our memory and take of
+// our time.
 //
 // A server takes part with its listener, its ConnContext and its handler: they
 // are how a connection is known to wait for its first request, to serve one, or
@@ -59,6 +60,7 @@ type Limit struct {
 	header    int                // what unfinished headers weigh
 	waiting   queue
 	idle      queue
+	turns     turns
 }
 
 // New returns a limit of max connections, at least 2, and half of that for each
@@ -67,7 +69,7 @@ type Limit struct {
 func New(max int, closed func(Cause, netip.Addr)) *Limit {
 	l := &Limit{
 		max: max, perAddress: max / 2, maxHeader: max * headerShare,
-		closed: closed, addresses: map[netip.Addr]int{}, leaving: map[netip.Addr]int{},
+		closed: closed, addresses: map[netip.Addr]int{}, leaving: map[netip.Addr]int{}, turns: turns{},
 	}
 	l.waiting.init()
 	l.idle.init()
@@ -142,6 +144,7 @@ func (l *Limit) ended(c *conn) {
 	if !c.gone {
 		l.remove(c)
 	}
+	l.next(c)
 	if !c.leaving {
 		return
 	}
@@ -165,6 +168,10 @@ func (l *Limit) remove(c *conn) {
 func (l *Limit) forgetHeader(c *conn) {
 	l.header -= c.header
 	c.header = 0
+	if c.large {
+		c.large = false
+		l.next(c)
+	}
 }
 
 // evict closes a connection that was removed; none if it is nil.

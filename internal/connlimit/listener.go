@@ -69,7 +69,8 @@ type conn struct {
 	busy  atomic.Bool // requests > 0
 
 	requests   int
-	header     int // what came of an unfinished header weighs
+	header     int  // what came of an unfinished header weighs
+	large      bool // it is, and c has or had its turn, or waits for it
 	gone       bool
 	leaving    bool  // gone by our doing, and not closed by the server yet
 	next, prev *conn // in the queue where it stands, if in any
@@ -97,6 +98,9 @@ func (c *conn) Close() error {
 // CloseWrite is what net/http ends a connection with where the caller may still
 // be sending.
 func (c *conn) CloseWrite() error {
+	c.limit.mu.Lock()
+	c.limit.next(c) // it was read, or as much of it as is allowed
+	c.limit.mu.Unlock()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}

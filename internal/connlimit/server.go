@@ -47,7 +47,8 @@ func (l *Limit) end(c *conn) {
 }
 
 // arrived counts what came on c while no request was under way: a header, or a
-// handshake. What weighs most goes when all of it is too much.
+// handshake. What weighs most goes when all of it is too much; and what is large
+// waits for its turn.
 func (l *Limit) arrived(c *conn, bytes, lines int) {
 	l.mu.Lock()
 	if c.gone || c.requests > 0 {
@@ -57,6 +58,10 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	weight := bytes + lines*lineWeight
 	c.header += weight
 	l.header += weight
+	var turn <-chan struct{}
+	if c.header > largeHeader && !c.large {
+		turn = l.take(c)
+	}
 	var victim *conn
 	if l.header > l.maxHeader {
 		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
@@ -64,4 +69,7 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	}
 	l.mu.Unlock()
 	l.evict(victim, Header)
+	if turn != nil {
+		<-turn
+	}
 }

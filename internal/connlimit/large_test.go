@@ -1,0 +1,67 @@
+package connlimit
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Of the large headers of one address one is read after the other.
+func TestTurns(t *testing.T) {
+	const small, large = largeHeader / 2, largeHeader + 1
+	for name, tc := range map[string]struct {
+		addr  string
+		bytes int
+		then  func(*Limit, *conn) // what becomes of the one before
+		waits time.Duration
+	}{
+		"expired":            {"127.0.0.2", large, func(*Limit, *conn) {}, turn},
+		"has begun":          {"127.0.0.2", large, func(l *Limit, c *conn) { l.begin(c) }, 0},
+		"closed":             {"127.0.0.2", large, func(_ *Limit, c *conn) { c.Close() }, 0},
+		"about to close":     {"127.0.0.2", large, func(_ *Limit, c *conn) { c.CloseWrite() }, 0},
+		"closed by us":       {"127.0.0.2", large, func(l *Limit, c *conn) { l.makeRoom() }, 0},
+		"another address":    {"127.0.0.3", large, nil, 0},
+		"an ordinary header": {"127.0.0.2", small, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := New(64, func(Cause, netip.Addr) {})
+				enter := func(addr string) *conn {
+					near, far := net.Pipe()
+					t.Cleanup(func() { far.Close() })
+					c := &conn{Conn: near, limit: l, addr: netip.MustParseAddr(addr)}
+					l.enter(c)
+					return c
+				}
+				first, second := enter("127.0.0.2"), enter(tc.addr)
+				l.arrived(first, large, 1)
+				l.arrived(first, large, 1) // once is enough
+				began, done := time.Now(), make(chan struct{})
+				go func() {
+					l.arrived(second, tc.bytes, 1)
+					close(done)
+				}()
+				synctest.Wait()
+				if tc.then != nil {
+					select {
+					case <-done:
+						t.Error("did not wait")
+					default:
+					}
+					tc.then(l, first)
+				}
+				<-done
+				if took := time.Since(began); took != tc.waits {
+					t.Errorf("waited for %v, want %v", took, tc.waits)
+				}
+				first.Close()
+				second.Close()
+				if len(l.turns) != 0 {
+					t.Errorf("%d turns are left", len(l.turns))
+				}
+			})
+		})
+	}
+}
