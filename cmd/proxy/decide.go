@@ -97,7 +97,8 @@ func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(),
 	})
 	d.chain = &authn.Issuers{Claimed: claimedIssuer, Cluster: clusters, Others: others}
 	d.Cache, err = cache.New(d.chain, cache.Options{
-		Recheck: c.Recheck, MaxStale: maxStale(c), Enter: waiting, Examine: fairqueue.New(examining()),
+		Recheck: c.Recheck, MaxStale: maxStale(c), MaxBytes: rememberedBytes(),
+		Enter: waiting, Examine: fairqueue.New(examining()),
 		Decided: func(ctx context.Context, r authn.Reason, err error, s cache.Source, took time.Duration) {
 			result := resultOf(err)
 			m.Decision(result, r, string(s), took)

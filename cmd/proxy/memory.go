@@ -18,21 +18,33 @@ const leastHeap = 16 << 20
 // container may take, unless the operator set GOMEMLIMIT. The last fifth is for
 // what Go does not count: the program's own pages, and the kernel's buffers for
 // sockets. Far from the limit nothing changes: docs/limits.md says what another
-// GOGC would bring and cost. The root is that of the file system.
-func limitMemory(root fs.FS, log *zap.Logger) {
+// GOGC would bring and cost. The root is that of the file system. It returns what
+// says so in the log, which comes later: the limit is for the gate to be made by.
+func limitMemory(root fs.FS) (say func(*zap.Logger)) {
 	if set := os.Getenv("GOMEMLIMIT"); set != "" {
-		log.Info("the memory limit is the environment's", zap.String("GOMEMLIMIT", set))
-		return
+		return func(log *zap.Logger) {
+			log.Info("the memory limit is the environment's", zap.String("GOMEMLIMIT", set))
+		}
 	}
 	container, err := memlimit.Container(root)
 	switch {
 	case err != nil:
-		log.Warn("no memory limit is set, as the container's cannot be read: set GOMEMLIMIT", zap.Error(err))
+		return func(log *zap.Logger) {
+			log.Warn("no memory limit is set, as the container's cannot be read: set GOMEMLIMIT", zap.Error(err))
+		}
 	case container == 0:
-		log.Info("no memory limit is set, as the container has none")
-	default:
-		ours := max(container-container/5, leastHeap)
-		debug.SetMemoryLimit(ours)
+		return func(log *zap.Logger) { log.Info("no memory limit is set, as the container has none") }
+	}
+	ours := max(container-container/5, leastHeap)
+	debug.SetMemoryLimit(ours)
+	return func(log *zap.Logger) {
 		log.Info("the memory limit is set from the container's", zap.Int64("container", container), zap.Int64("GOMEMLIMIT", ours))
 	}
+}
+
+// rememberedBytes is what the tokens that are remembered may take: 16 MiB, for 10,000
+// to 16,000 of them. Of a small memory limit it is a sixth: with as much garbage
+// again, that is a third of it, and the rest is for requests under way.
+func rememberedBytes() int {
+	return int(min(16<<20, debug.SetMemoryLimit(-1)/6))
 }

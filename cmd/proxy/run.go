@@ -289,6 +289,7 @@ func runGate(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	defer out.Sync()
+	sayMemory := limitMemory(os.DirFS("/"))
 	g, err := newGate(c, out)
 	if err != nil {
 		return err
@@ -296,6 +297,6 @@ func runGate(ctx context.Context, c *config.Config) error {
 	// There is one klog in a process, and one memory limit.
 	telemetry.BridgeKlog(g.log)
 	telemetry.BridgeStdLog(g.log)
-	limitMemory(os.DirFS("/"), g.log)
+	sayMemory(g.log)
 	return g.run(ctx)
 }

@@ -65,7 +65,7 @@ type Options struct {
 	// it cannot be rechecked; zero means not at all.
 	MaxStale time.Duration
 	// MaxEntries and MaxBytes bound the proven tokens; zero means 16,384 and
-	// 8 MiB, which is some 500 bytes a token and within the memory budget.
+	// 16 MiB, which is 1 KiB for each: what one of a pod takes.
 	MaxEntries int
 	MaxBytes   int
 	// Enter gives a place to a request from an address that waits until a token
@@ -103,7 +103,7 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 		o.MaxEntries = 16 << 10
 	}
 	if o.MaxBytes == 0 {
-		o.MaxBytes = 8 << 20
+		o.MaxBytes = 16 << 20
 	}
 	if o.Enter == nil {
 		o.Enter = func(netip.Addr) (func(), bool) { return func() {}, true }
