@@ -294,9 +294,12 @@ func runGate(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	// There is one klog in a process, and one memory limit.
+	// There is one klog in a process, one memory limit, one number of processors.
 	telemetry.BridgeKlog(g.log)
 	telemetry.BridgeStdLog(g.log)
 	sayMemory(g.log)
+	if run := governProcessors(g.log); run != nil {
+		g.runs = append(g.runs, run)
+	}
 	return g.run(ctx)
 }
