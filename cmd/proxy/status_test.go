@@ -54,8 +54,17 @@ func TestStatusPage(t *testing.T) {
 	w.server.Stop()
 	w.want(503, w.token())
 	w.eventually("degraded", func() bool { s = w.status(); return s.State == status.Degraded })
-	if s.APIServer.AwaySince.IsZero() || !strings.Contains(s.Says, "the API server gives no answer") {
+	// It is said once what failed, in words.
+	if s.APIServer.AwaySince.IsZero() || !strings.HasPrefix(s.APIServer.Why, "no review from the API server (network): ") || !strings.Contains(s.Says, "the API server gives no answer") {
 		t.Errorf("%+v %s", s.APIServer, s.Says)
+	}
+	for _, path := range []string{"/status", "/events", "/style.css", "/nothing"} {
+		resp, err := http.Get("http://" + w.gate.debug.addr() + path)
+		must(t, err)
+		resp.Body.Close()
+		if h := resp.Header; h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" || h.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %v", path, h)
+		}
 	}
 	resp, err := http.Get("http://" + w.gate.debug.addr() + "/")
 	must(t, err)

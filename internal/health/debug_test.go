@@ -214,6 +214,37 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
+// Whatever is answered, a browser keeps nothing of it, guesses nothing and runs nothing.
+func TestStrict(t *testing.T) {
+	own := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		}
+	})
+	for _, tt := range []struct {
+		call call
+		code int
+	}{
+		{call{path: "/"}, 200}, {call{path: "/status"}, 200}, {call{path: "/log-level"}, 200}, {call{path: "/debug/pprof/"}, 200},
+		{call{path: "/debug/pprof/nothing"}, 404}, {call{path: "/drain"}, 405}, {call{method: "POST", path: "/drain"}, 200},
+		{call{method: "POST", path: "/log-level", body: "odd"}, 400}, {call{path: "/", from: there}, 403}, {call{path: "/", host: "evil.example"}, 403},
+		{call{path: "/log-level", header: http.Header{"Sec-Fetch-Site": {"cross-site"}}}, 403},
+		{call{method: "POST", path: "/drain", header: http.Header{"Sec-Fetch-Site": {"cross-site"}}}, 403},
+	} {
+		if tt.call.method == "" {
+			tt.call.method = "GET"
+		}
+		w := tt.call.send(Debug(noDrain, zap.NewAtomicLevel(), own))
+		h := w.Header()
+		if w.Code != tt.code || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%+v: %d %v, want %d", tt.call, w.Code, h, tt.code)
+		}
+		if csp, want := h.Get("Content-Security-Policy"), tt.code == 200 && tt.call.path == "/"; strings.HasPrefix(csp, "default-src 'none'; ") == want || csp == "" {
+			t.Errorf("%+v: the policy is %q", tt.call, csp)
+		}
+	}
+}
+
 // HTTP/1.0 needs no Host, and a server then has an empty one.
 func TestNoHost(t *testing.T) {
 	r := httptest.NewRequest("GET", "/log-level", nil)

@@ -64,10 +64,14 @@ func (w *writer) ownToken(s *Snapshot) {
 	w.markup(fmt.Sprintf(`<rect class="now" x="%.1f" y="2" width="3" height="30"><title>now</title></rect></svg>`+"\n", life.at(s.Now)))
 	w.markup(`<p class="legend key"><span class="past">tokens before</span><span class="fresh">fresh</span>` +
 		`<span class="late">to be replaced</span><span class="rotation">replaced</span><span class="now">now</span></p>` + "\n")
-	w.markup(`<p>`)
+	w.markup(`<p class="sentence">`)
 	w.text(fmt.Sprintf("%s: issued %s, the kubelet should replace it %s, expires %s. ",
 		t.State, since(t.Issued, s.Now), since(t.Rotate, s.Now), since(t.Expires, s.Now)))
-	w.markup(`Replaced <b id="rotations">` + fmt.Sprint(t.Rotations) + `</b> times since the start.`)
+	times := "times"
+	if t.Rotations == 1 {
+		times = "time"
+	}
+	w.markup(`Replaced <b id="rotations">` + fmt.Sprint(t.Rotations) + `</b> ` + times + ` since the start.`)
 	if t.Problem != "" {
 		w.markup(` <strong>`)
 		w.text(t.Problem)

@@ -39,7 +39,6 @@ func Handler(snapshot func() *Snapshot) http.Handler {
 		// Nothing but our own files, and no frame around us.
 		head.Set("Content-Security-Policy", "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		head.Set("Content-Type", "text/html; charset=utf-8")
-		head.Set("Referrer-Policy", "no-referrer")
 		write(w, page(snapshot()))
 	})
 	mux.HandleFunc("GET /style.css", file("text/css; charset=utf-8", style))
@@ -65,7 +64,6 @@ func Handler(snapshot func() *Snapshot) http.Handler {
 func file(media, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", media)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		write(w, text)
 	}
 }

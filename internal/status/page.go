@@ -57,7 +57,7 @@ func (w *writer) head(s *Snapshot) {
 	w.markup("</dl>\n")
 	w.markup(`<p class="why">`)
 	if a := s.APIServer; a != nil && !a.AwaySince.IsZero() {
-		w.text("The API server: " + a.Why)
+		w.text(a.Why)
 	}
 	w.markup("</p>\n")
 }

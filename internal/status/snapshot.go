@@ -7,7 +7,8 @@ package status
 
 import "time"
 
-// A Snapshot is all that is shown, at one moment. A zero time is not known.
+// A Snapshot is all that is shown, at one moment. A zero time is not known, and not
+// in its JSON.
 type Snapshot struct {
 	Now     time.Time `json:"now"`
 	Version string    `json:"version"`
@@ -46,10 +47,10 @@ const (
 // An OwnToken is the gate's own token.
 type OwnToken struct {
 	State   string    `json:"state"`
-	Issued  time.Time `json:"issued"`
-	Expires time.Time `json:"expires"`
+	Issued  time.Time `json:"issued,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
 	// Rotate is when the kubelet should replace it.
-	Rotate time.Time `json:"rotate"`
+	Rotate time.Time `json:"rotate,omitzero"`
 	// Loaded has the moments of the last rotations, the current token's last.
 	Loaded    []time.Time `json:"loaded"`
 	Rotations uint64      `json:"rotations"`
@@ -59,7 +60,7 @@ type OwnToken struct {
 // An Issuer is one key set.
 type Issuer struct {
 	Name    string    `json:"name"`
-	Fetched time.Time `json:"fetched"`
+	Fetched time.Time `json:"fetched,omitzero"`
 	Problem string    `json:"problem,omitempty"`
 	Keys    []Key     `json:"keys"`
 }
@@ -74,7 +75,7 @@ type Key struct {
 
 // An APIServer is whether it answers.
 type APIServer struct {
-	AwaySince time.Time `json:"awaySince"`
+	AwaySince time.Time `json:"awaySince,omitzero"`
 	Why       string    `json:"why,omitempty"`
 }
 
@@ -121,9 +122,9 @@ type Caller struct {
 	Subject  string    `json:"subject"`
 	Requests uint64    `json:"requests"`
 	Refusals uint64    `json:"refusals"`
-	Issued   time.Time `json:"issued"`  // of the token it came with last
-	Expires  time.Time `json:"expires"` // likewise
-	Seen     time.Time `json:"seen"`
+	Issued   time.Time `json:"issued,omitzero"`  // of the token it came with last
+	Expires  time.Time `json:"expires,omitzero"` // likewise
+	Seen     time.Time `json:"seen,omitzero"`
 	// Flags are words: stale, legacy, late.
 	Flags []string `json:"flags,omitempty"`
 }

@@ -63,8 +63,8 @@ func TestPageFigures(t *testing.T) {
 	text := page(full())
 	for _, want := range []string{
 		`<header class="degraded">`, `<b id="accepted">7</b>`, `<b id="refused">8</b>`, `<b id="unavailable">9</b>`,
-		`<dd id="streams">10</dd>`, `<dd id="inflight">11</dd>`, `<dd id="connections">12</dd>`, `<b id="rotations">1</b>`,
-		"issued 10 m 0 s ago, the kubelet should replace it in 38 m 0 s, expires in 50 m 0 s", "away for 1 m 0 s",
+		`<dd id="streams">10</dd>`, `<dd id="inflight">11</dd>`, `<dd id="connections">12</dd>`, `<b id="rotations">1</b> time since`,
+		"issued 10 m 0 s ago, the kubelet should replace it in 38 m 0 s, expires in 50 m 0 s", "away for 1 m 0 s", `<p class="why">&lt;script`,
 		// The bar begins with the first rotation that is shown, 58 of 108 minutes ago.
 		`<rect class="past" x="0.0" y="10" width="266.7"`, `<rect class="fresh" x="266.7" y="10" width="266.7"`,
 		`<rect class="late" x="533.3"`, `<rect class="now" x="322.2"`,
@@ -130,6 +130,21 @@ func TestHandler(t *testing.T) {
 	var s Snapshot
 	if err := json.Unmarshal(get("/status").Body.Bytes(), &s); err != nil || s.Callers[0].Subject != nasty || s.Decisions.Unavailable != 9 {
 		t.Errorf("as JSON: %v %+v", err, s)
+	}
+}
+
+// What is not known is not in the JSON: no year 1 for programs to trip over.
+func TestJSONLeavesOutUnknownTimes(t *testing.T) {
+	s := &Snapshot{Now: now, OwnToken: &OwnToken{}, Issuers: []Issuer{{Keys: []Key{{Since: now}}}}, APIServer: &APIServer{}, Callers: []Caller{{}}}
+	text, err := json.Marshal(s)
+	if err != nil || strings.Contains(string(text), "0001-01-01") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	text, err = json.Marshal(full())
+	for _, name := range []string{"issued", "expires", "rotate", "fetched", "awaySince", "seen"} {
+		if err != nil || !strings.Contains(string(text), `"`+name+`":"20`) {
+			t.Errorf("no %s in %v\n%s", name, err, text)
+		}
 	}
 }
 

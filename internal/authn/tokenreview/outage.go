@@ -123,7 +123,7 @@ func (r *Reviewer) Away() (since time.Time, why string) {
 	if o.cause == nil {
 		return time.Time{}, ""
 	}
-	return o.since, o.cause.err().Error()
+	return o.since, o.cause.String()
 }
 
 func (o *outage) away() (waiting string, away bool) {
