@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/callers"
 	"sallyport/internal/proxy"
 	"sallyport/internal/status"
 	"sallyport/internal/telemetry"
@@ -19,6 +20,9 @@ const (
 	// keysLate is how old keys may be: six of the default intervals. They are used
 	// for 24 h.
 	keysLate = 30 * time.Minute
+	// flagged is how long a caller is shown to be one to look at: as long as the page
+	// shows decisions, and several times what a client takes to read its file again.
+	flagged = 15 * time.Minute
 )
 
 // snapshot is what the status page shows.
@@ -47,7 +51,7 @@ func (g *gate) snapshot() *status.Snapshot {
 	for _, c := range g.callers.List() {
 		s.Callers = append(s.Callers, status.Caller{
 			Subject: c.Subject, Requests: c.Requests, Refusals: c.Refusals,
-			Issued: c.Token.Issued, Expires: c.Token.Expires, Seen: c.Seen, Flags: flags(c.Stale, c.Legacy, c.Late),
+			Issued: c.Token.Issued, Expires: c.Token.Expires, Seen: c.Seen, Flags: flags(&c, s.Now),
 		})
 	}
 	s.State, s.Says = g.judge(s)
@@ -65,13 +69,16 @@ func shownToken(t tokenfile.Status) *status.OwnToken {
 	return o
 }
 
-func flags(stale, legacy, late uint64) (words []string) {
-	for word, n := range map[string]uint64{"stale": stale, "legacy": legacy, "late": late} {
-		if n > 0 {
-			words = append(words, word)
+// flags are what to look at about the tokens that a caller came with of late.
+func flags(c *callers.Caller, now time.Time) (words []string) {
+	for _, f := range []struct {
+		word string
+		at   time.Time
+	}{{"late", c.LateAt}, {"legacy", c.LegacyAt}, {"stale", c.StaleAt}} {
+		if !f.at.IsZero() && now.Sub(f.at) < flagged {
+			words = append(words, f.word)
 		}
 	}
-	slices.Sort(words)
 	return words
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/internal/callers"
 	"sallyport/internal/status"
 )
 
@@ -77,6 +78,25 @@ func TestStatusPage(t *testing.T) {
 		w.noTokenIn(text)
 		if !strings.Contains(text, "system:serviceaccount:ns:caller") {
 			t.Errorf("nobody is named in %.300s", text)
+		}
+	}
+}
+
+// Who has mended its ways is not accused for ever.
+func TestFlags(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		name string
+		c    callers.Caller
+		want string
+	}{
+		{"never", callers.Caller{}, ""},
+		{"now", callers.Caller{LateAt: now}, "late"},
+		{"all of it", callers.Caller{LateAt: now, StaleAt: now.Add(-flagged + 1), LegacyAt: now}, "late legacy stale"},
+		{"a while ago", callers.Caller{Late: 7, LateAt: now.Add(-flagged), StaleAt: now}, "stale"},
+	} {
+		if got := strings.Join(flags(&tc.c, now), " "); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
 }

@@ -26,6 +26,9 @@ const (
 	// lastPart is how much of a token's life is left when a client that reads its
 	// file once a minute has the next one: the kubelet replaces a token at 80 %.
 	lastPart = 10
+	// renewal is the longest from then until such a client has it: the kubelet looks
+	// at a volume every 60 to 90 s. It counts for lives below 25 minutes.
+	renewal = 150 * time.Second
 )
 
 // A Caller is what is known of one subject.
@@ -35,8 +38,9 @@ type Caller struct {
 	Refusals uint64
 	// Stale, Legacy and Late are how many of the requests let through came with a
 	// token that should have been replaced, that never ends, or that was in the
-	// last tenth of its life.
-	Stale, Legacy, Late uint64
+	// last tenth of its life; StaleAt, LegacyAt and LateAt when the last of them came.
+	Stale, Legacy, Late       uint64
+	StaleAt, LegacyAt, LateAt time.Time
 	// LongestLife is of the tokens let through, from iat to exp; zero where none
 	// said so.
 	LongestLife time.Duration
@@ -69,11 +73,11 @@ func (c *Callers) LetThrough(subject string, token *authn.Token, now time.Time) 
 	k.Token, k.Seen = *token, now
 	switch {
 	case token.Legacy:
-		k.Legacy++
+		k.Legacy, k.LegacyAt = k.Legacy+1, now
 	case token.Stale(now):
-		k.Stale++
+		k.Stale, k.StaleAt = k.Stale+1, now
 	case late(token, now):
-		k.Late++
+		k.Late, k.LateAt = k.Late+1, now
 	}
 	if !token.Issued.IsZero() && !token.Expires.IsZero() {
 		k.LongestLife = max(k.LongestLife, token.Expires.Sub(token.Issued))
@@ -86,7 +90,8 @@ func late(t *authn.Token, now time.Time) bool {
 	if t.Issued.IsZero() || t.Expires.IsZero() {
 		return false
 	}
-	return t.Expires.Sub(now) < t.Expires.Sub(t.Issued)/lastPart
+	life, left := t.Expires.Sub(t.Issued), t.Expires.Sub(now)
+	return left < life/lastPart && left < life/5-renewal
 }
 
 // Refuse counts a refusal. The subject is "" where nobody has proven whose token it

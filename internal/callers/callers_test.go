@@ -27,9 +27,12 @@ func TestLetThrough(t *testing.T) {
 		{"fresh", aged(0, hour), Caller{LongestLife: hour}},
 		{"when the kubelet replaces it", aged(48*time.Minute, hour), Caller{LongestLife: hour}},
 		{"a minute before the last tenth", aged(53*time.Minute, hour), Caller{LongestLife: hour}},
-		{"in the last tenth", aged(55*time.Minute, hour), Caller{Late: 1, LongestLife: hour}},
-		{"stale", extended, Caller{Stale: 1, LongestLife: year}},
-		{"legacy", &authn.Token{Legacy: true}, Caller{Legacy: 1}},
+		{"in the last tenth", aged(55*time.Minute, hour), Caller{Late: 1, LateAt: now, LongestLife: hour}},
+		{"of ten minutes, when the kubelet may not have replaced it", aged(570*time.Second, 10*time.Minute), Caller{LongestLife: 10 * time.Minute}},
+		{"of twenty minutes, before a client has the next", aged(18*time.Minute+29*time.Second, 20*time.Minute), Caller{LongestLife: 20 * time.Minute}},
+		{"of twenty minutes, and afterwards", aged(18*time.Minute+31*time.Second, 20*time.Minute), Caller{Late: 1, LateAt: now, LongestLife: 20 * time.Minute}},
+		{"stale", extended, Caller{Stale: 1, StaleAt: now, LongestLife: year}},
+		{"legacy", &authn.Token{Legacy: true}, Caller{Legacy: 1, LegacyAt: now}},
 		{"that says nothing", &authn.Token{}, Caller{}},
 	} {
 		c := New(10)

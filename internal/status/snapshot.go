@@ -125,6 +125,6 @@ type Caller struct {
 	Issued   time.Time `json:"issued,omitzero"`  // of the token it came with last
 	Expires  time.Time `json:"expires,omitzero"` // likewise
 	Seen     time.Time `json:"seen,omitzero"`
-	// Flags are words: stale, legacy, late.
+	// Flags are what its tokens of the last 15 minutes were, in words: stale, legacy, late.
 	Flags []string `json:"flags,omitempty"`
 }
