@@ -296,7 +296,7 @@ func TestIndex(t *testing.T) {
 
 // Whatever looks like a flag in a page is one.
 func TestFlagsInPages(t *testing.T) {
-	known := config.Help(true) + " --help --once --duration --verbose --timeout --help=all --jwks --ca-file --output --path --method "
+	known := config.Help(true) + " --help --once --duration --verbose --timeout --help=all --jwks --ca-file --output --path --method --pid "
 	pages(t, func(name, text string) {
 		for _, m := range regexp.MustCompile("`(?:sallyport \\w+ )?(--[a-z-]+)").FindAllStringSubmatch(text, -1) {
 			if !regexp.MustCompile(regexp.QuoteMeta(m[1]) + `[\s=]`).MatchString(known) {

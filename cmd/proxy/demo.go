@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -38,8 +39,13 @@ var demoCommand = command{
 		case given && (*duration <= 0 || *duration > maxDemo):
 			return usagef("--duration: %v is out of bounds: write more than 0s, and at most 24h", *duration)
 		}
+		program, err := os.Executable()
+		if err != nil {
+			return err
+		}
 		o := demo.Options{
-			Out: s.out, Colour: demo.Colourful(s.out),
+			Program: program,
+			Out:     s.out, Colour: demo.Colourful(s.out),
 			Once: *once, Duration: *duration, App: echoHandler(), Serve: serveDemo,
 		}
 		if *verbose {

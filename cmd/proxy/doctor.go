@@ -27,7 +27,8 @@ const doctorIntro = `Usage: sallyport doctor [flags of serve] [flags]
 
 Looks at all that serve needs: our own token, the API server and our rights there,
 keys, clocks, the app, the certificate. Says what is the matter and how to mend it.
-Without flags of serve it takes those of the serve that runs in this container.
+Without flags of serve it takes those of the serve that runs in this container;
+--pid says of which, where there are more.
 
   kubectl exec POD -c sallyport -- /sallyport doctor
   sallyport doctor --config sallyport.yaml --kubeconfig ~/.kube/config
@@ -40,6 +41,7 @@ var doctorCommand = command{
 	run: func(ctx context.Context, args []string, s streams) error {
 		fs := pflag.NewFlagSet("doctor", pflag.ContinueOnError)
 		output := fs.StringP("output", "o", "text", "text or json")
+		pid := pidFlag(fs)
 		own, args := ownFlags(fs, args)
 		if err := parseFlags(fs, own, doctorIntro, s.out); err != nil {
 			return ignoreHelp(err)
@@ -47,7 +49,7 @@ var doctorCommand = command{
 		if *output != "text" && *output != "json" {
 			return usagef("--output: %q is neither text nor json", *output)
 		}
-		c, err := loadAsServe(args, s)
+		c, err := loadAsServe(args, *pid, s)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ const explainIntro = `Usage: sallyport explain [flags of serve] [flags] < TOKEN
 
 Makes the checks that serve makes of a token, one by one, and says which passed,
 which refused, and what would change that. Without flags of serve it takes those
-of the serve that runs in this container.
+of the serve that runs in this container; --pid says of which.
 
   kubectl exec -i POD -c sallyport -- /sallyport explain < token
   sallyport explain --config sallyport.yaml --path /orders < token
@@ -44,6 +44,7 @@ var explainCommand = command{
 		path := fs.String("path", "", "also say what becomes of a request for this `PATH`")
 		method := fs.String("method", http.MethodGet, "with this `METHOD`")
 		output := fs.StringP("output", "o", "text", "text or json")
+		pid := pidFlag(fs)
 		own, args := ownFlags(fs, args)
 		if err := parseFlags(fs, own, explainIntro, s.out); err != nil {
 			return ignoreHelp(err)
@@ -51,7 +52,7 @@ var explainCommand = command{
 		if *output != "text" && *output != "json" {
 			return usagef("--output: %q is neither text nor json", *output)
 		}
-		c, err := loadAsServe(args, s)
+		c, err := loadAsServe(args, *pid, s)
 		if err != nil {
 			return err
 		}
@@ -86,15 +87,18 @@ func verdict(r *explain.Report, err error) error {
 }
 
 // loadAsServe reads the flags of serve, or those of the serve that runs beside us
-// where there are none.
-func loadAsServe(args []string, s streams) (*config.Config, error) {
-	if len(args) == 0 {
-		pid, running, err := runningServe("/proc")
+// where there are none. pid says which, where there may be more than one; else 0.
+func loadAsServe(args []string, pid int, s streams) (*config.Config, error) {
+	switch {
+	case len(args) > 0 && pid != 0:
+		return nil, usagef("--pid and flags of serve: write one of them, they say which gate is meant")
+	case len(args) == 0:
+		r, err := theRunning("/proc", pid)
 		if err != nil {
 			return nil, usageError{err.Error()}
 		}
-		fmt.Fprintf(s.err, "with the flags of the serve that runs here, process %d\n", pid)
-		args = running
+		fmt.Fprintf(s.err, "with the flags of the serve that runs here, process %d\n", r.pid)
+		args = r.args
 	}
 	return config.Load(args)
 }

@@ -223,6 +223,9 @@ func TestExplainUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                "no sallyport serve runs here",
 		"--path=/x":                       "no sallyport serve runs here",
+		"--pid=1":                         "process 1 is no sallyport serve",
+		"--pid 1 --audience=a":            "--pid and flags of serve: write one of them",
+		"--pid=x":                         "invalid argument",
 		"--audience=a --listen=:1 -o=x":   `--output: "x" is neither`,
 		"--audience=a --listen=0.0.0.0:":  "sallyport explain: ",
 		"--audience=a --bogus":            "--bogus: there is no such flag",
@@ -253,23 +256,31 @@ func TestRunningServe(t *testing.T) {
 		must(t, os.Symlink(exe, filepath.Join(dir, "exe")))
 		must(t, os.WriteFile(filepath.Join(dir, "cmdline"), []byte(cmdline), 0o600))
 	}
-	if _, _, err := runningServe(proc); err == nil {
-		t.Error("an empty /proc has one")
+	if _, err := theRunning(proc, 0); err != errNotRunning {
+		t.Errorf("an empty /proc: %v", err)
 	}
 	process("self", exe, "")
 	process("7", exe, "sallyport\x00doctor\x00")
 	process("8", "/bin/sh", "sh\x00serve\x00")
 	process("9", exe, "")
-	if _, _, err := runningServe(proc); err != errNotRunning {
+	if _, err := theRunning(proc, 0); err != errNotRunning {
 		t.Errorf("%v", err)
 	}
 	process("1", exe, "/sallyport\x00serve\x00--audience=a b\x00--tls=off\x00")
-	pid, args, err := runningServe(proc)
-	if err != nil || pid != 1 || !slices.Equal(args, []string{"--audience=a b", "--tls=off"}) {
-		t.Errorf("%d, %q, %v", pid, args, err)
+	r, err := theRunning(proc, 0)
+	if err != nil || r.pid != 1 || !slices.Equal(r.args, []string{"--audience=a b", "--tls=off"}) {
+		t.Errorf("%+v, %v", r, err)
 	}
-	process("20", exe, "/sallyport\x00serve\x00")
-	if _, _, err := runningServe(proc); err == nil || !strings.Contains(err.Error(), "processes 1 and 20") {
-		t.Errorf("%v", err)
+	process("20", exe, "/sallyport\x00serve\x00--audience=b\x00")
+	_, err = theRunning(proc, 0)
+	for _, want := range []string{"more than one", "\n  --pid 1        serve --audience=a b --tls=off", "\n  --pid 20       serve --audience=b"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for pid, want := range map[int]string{1: "--audience=a b --tls=off", 20: "--audience=b", 7: "", 9: "", 21: "", -1: ""} {
+		if r, err := theRunning(proc, pid); strings.Join(r.args, " ") != want || (err == nil) != (want != "") {
+			t.Errorf("--pid %d: %+v, %v", pid, r, err)
+		}
 	}
 }

@@ -14,40 +14,75 @@ import (
 // errNotRunning means that no serve of this program runs here.
 var errNotRunning = errors.New("no sallyport serve runs here: write the flags of serve, or --config FILE")
 
-// runningServe returns the arguments of the serve that runs beside us: who was
-// started by kubectl exec has no other way to know them. It looks for this very
-// program among the processes; more than one is an error. proc is /proc.
-func runningServe(proc string) (pid int, args []string, err error) {
+func pidFlag(fs *pflag.FlagSet) *int {
+	return fs.Int("pid", 0, "the process of serve whose flags are meant, where more than one runs here")
+}
+
+// A running is a serve that runs beside us.
+type running struct {
+	pid  int
+	args []string // behind the word serve
+}
+
+// theRunning returns the serve that runs beside us: who was started by kubectl exec
+// has no other way to know its flags. pid says which is meant; 0 is the only one, a
+// process of this very program. proc is /proc.
+func theRunning(proc string, pid int) (running, error) {
+	if pid != 0 {
+		r, ok := runningAs(proc, pid)
+		if !ok {
+			return r, fmt.Errorf("--pid: process %d is no sallyport serve, or cannot be looked at from here", pid)
+		}
+		return r, nil
+	}
+	switch all := allRunning(proc); len(all) {
+	case 0:
+		return running{}, errNotRunning
+	case 1:
+		return all[0], nil
+	default:
+		var b strings.Builder
+		b.WriteString("more than one sallyport serve runs here: write --pid of the one that is meant, or its flags")
+		for _, r := range all {
+			fmt.Fprintf(&b, "\n  --pid %-8d serve %s", r.pid, strings.Join(r.args, " "))
+		}
+		return running{}, errors.New(b.String())
+	}
+}
+
+// allRunning returns the processes of this very program that serve.
+func allRunning(proc string) (all []running) {
 	own, err := os.Stat(filepath.Join(proc, "self/exe"))
 	if err != nil {
-		return 0, nil, errNotRunning
+		return nil
 	}
 	entries, err := os.ReadDir(proc)
 	if err != nil {
-		return 0, nil, errNotRunning
+		return nil
 	}
 	for _, e := range entries {
-		n, err := strconv.Atoi(e.Name())
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		words := commandLine(filepath.Join(proc, e.Name(), "cmdline"))
-		if len(words) < 2 || words[1] != "serve" {
+		r, ok := runningAs(proc, pid)
+		if !ok {
 			continue
 		}
-		exe, err := os.Stat(filepath.Join(proc, e.Name(), "exe"))
-		if err != nil || !os.SameFile(own, exe) {
-			continue
+		if exe, err := os.Stat(filepath.Join(proc, e.Name(), "exe")); err == nil && os.SameFile(own, exe) {
+			all = append(all, r)
 		}
-		if pid != 0 {
-			return 0, nil, fmt.Errorf("more than one sallyport serve runs here, processes %d and %d: write the flags of the one that is meant", pid, n)
-		}
-		pid, args = n, words[2:]
 	}
-	if pid == 0 {
-		return 0, nil, errNotRunning
+	return all
+}
+
+// runningAs reads what a process was started with, and reports whether it serves.
+func runningAs(proc string, pid int) (running, bool) {
+	words := commandLine(filepath.Join(proc, strconv.Itoa(pid), "cmdline"))
+	if len(words) < 2 || words[1] != "serve" {
+		return running{}, false
 	}
-	return pid, args, nil
+	return running{pid, words[2:]}, true
 }
 
 // commandLine reads what a process was started with, nil where it is gone.

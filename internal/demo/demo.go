@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Options say what is played, and for whom. App, Serve and Out are needed.
+// Options say what is played, and for whom. App, Serve, Out and Program are needed.
 type Options struct {
 	// Out gets the timeline, in colour where Colour says so.
 	Out    io.Writer
@@ -26,6 +26,8 @@ type Options struct {
 	// Log gets the gate's log. Nil means a file beside the tokens, whose end is
 	// shown where a scene fails.
 	Log io.Writer
+	// Program is the file of this program, for whoever tries its other commands.
+	Program string
 	// App is what the gate protects.
 	App http.Handler
 	// Serve starts a gate.

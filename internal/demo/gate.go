@@ -36,6 +36,9 @@ func (w *world) openGate(ctx context.Context, o Options) error {
 		return fmt.Errorf("the gate does not start: %w", err)
 	}
 	w.onClose(func() error { end(); return w.gate.Wait() })
+	if err := w.leaveWord(o.Program); err != nil {
+		return err
+	}
 	if err := w.started(ctx); err != nil {
 		w.tail(0)
 		return err
@@ -65,10 +68,33 @@ users: [{name: gate}]
 		// One clock needs no leeway, and lives of seconds have none to give.
 		"--leeway=0s", fmt.Sprintf("--recheck=%v", recheck),
 		"--drain-delay=0s", "--shutdown-grace=2s", "--log-format=console",
+		"--bypass-check=off", // there is no pod, and so no address past the gate
 		"--config="+w.file("sallyport.yaml"))
 	return errors.Join(
 		os.WriteFile(w.file("kubeconfig"), []byte(kubeconfig), 0o600),
 		os.WriteFile(w.file("sallyport.yaml"), []byte(config), 0o600))
+}
+
+// leaveWord leaves what the other commands need, for whoever tries them by hand: this
+// program under its name, and the gate's flags, with the addresses that it listens on.
+func (w *world) leaveWord(program string) error {
+	w.program, w.flags = w.file("sallyport"), w.file("flags")
+	if os.Symlink(program, w.program) != nil {
+		w.program = program // Windows needs a privilege for it
+	}
+	var flags strings.Builder
+	for _, f := range w.args {
+		switch name, _, _ := strings.Cut(f, "="); name {
+		case "--listen":
+			f = name + "=" + w.gate.Data
+		case "--admin-listen":
+			f = name + "=" + w.gate.Admin
+		case "--debug-listen":
+			f = name + "=" + w.gate.Debug
+		}
+		fmt.Fprintln(&flags, f)
+	}
+	return os.WriteFile(w.flags, []byte(flags.String()), 0o600)
 }
 
 // started waits until the gate says that it has started.

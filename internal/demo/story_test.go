@@ -150,7 +150,7 @@ func TestColourful(t *testing.T) {
 
 func TestInviteReadsTokensFromTheirFile(t *testing.T) {
 	var b lockedBuffer
-	w, err := open(t.Context(), Options{Out: &b, App: page, Serve: serveFake(admitAll)})
+	w, err := open(t.Context(), Options{Out: &b, App: page, Serve: serveFake(admitAll), Program: "/bin/sallyport"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestInviteReadsTokensFromTheirFile(t *testing.T) {
 	w.invite(time.Minute)
 	for _, want := range []string{
 		"$(cat " + w.caller.Path() + ")", "http://" + w.gate.Data, "http://" + w.gate.Admin + "/metrics", "http://" + w.gate.Debug + "/",
-		ourAudience, w.log, "for 1m0s", "sallyport serve --",
+		w.log, "for 1m0s", "sallyport doctor $(cat " + w.flags + ")", "sallyport inspect " + w.caller.Path(),
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in:\n%s", want, b.String())

@@ -59,32 +59,35 @@ func row(cells []string, width []int) string {
 	return strings.Join(padded, "  ")
 }
 
-// invite says what can be tried by hand. Tokens are read from their file: they
-// change, and none is ever shown.
+// invite says what can be tried by hand, in lines that work as they stand. Tokens
+// are read from their file: they change, and none is ever shown.
 func (w *world) invite(d time.Duration) {
 	url := "http://" + w.gate.Data
-	bearer := fmt.Sprintf(`-H "Authorization: Bearer $(cat %s)"`, w.caller.Path())
+	flags := "$(cat " + w.flags + ")"
 	s := w.story
 	until := "until Ctrl-C"
 	if d > 0 {
 		until = "for " + d.String()
 	}
 	s.gap()
-	s.print(s.paint(bold, "Try it by hand, "+until+"; tokens go on rotating"))
+	s.print(s.paint(bold, "Try it by hand, in another terminal, "+until+"; tokens go on rotating"))
 	for _, l := range [][2]string{
-		{"who the app sees", "curl " + bearer + " " + url + "/hello"},
+		{"who the app sees", fmt.Sprintf(`curl -H "Authorization: Bearer $(cat %s)" %s/hello`, w.caller.Path(), url)},
 		{"without a token", "curl -i " + url + "/hello"},
 		{"see how it does", "http://" + w.gate.Debug + "/"},
-		{"the gate's metrics", "curl http://" + w.gate.Admin + "/metrics"},
-		{"is it ready", "curl http://" + w.gate.Admin + "/readyz"},
+		{"is all well", w.program + " doctor " + flags},
+		{"why a token fails", w.program + " explain " + flags + " < " + w.own.Path()},
+		{"what a token is", w.program + " inspect " + w.caller.Path()},
+		{"log each request", w.program + " log-level debug --debug-listen " + w.gate.Debug},
 		{"its log", "tail -f " + w.log},
-		{"the audience", ourAudience},
-		{"the gate itself", "sallyport serve " + strings.Join(w.args, " ")},
+		{"its metrics", "curl http://" + w.gate.Admin + "/metrics"},
+		{"is it ready", "curl http://" + w.gate.Admin + "/readyz"},
+		{"its flags", "cat " + w.flags},
 	} {
 		if l[0] == "its log" && w.log == "" {
 			continue
 		}
-		s.print("  " + s.paint(dim, fmt.Sprintf("%-19s", l[0])) + l[1])
+		s.print("  " + s.paint(dim, fmt.Sprintf("%-20s", l[0])) + l[1])
 	}
 	s.gap()
 }

@@ -35,6 +35,8 @@ type world struct {
 	args   []string
 	client *http.Client
 
+	program, flags string // see leaveWord
+
 	cluster *minicluster.Cluster
 	server  *minicluster.Server
 	// own and caller keep the tokens of the gate and of the steady client.
