@@ -90,6 +90,7 @@ var rooms = []struct {
 	{"internal/loopback", nil, "it carries requests, whoever sent them"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
+	{"internal/pages", nil, "it lets go of what is mapped, whatever it was for"},
 	{"internal/processors", nil, "it looks at how busy this process is, and at nothing else"},
 	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback", "internal/traceparent"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
 	{"internal/span", nil, "it says durations in words"},
@@ -203,7 +204,7 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/processors", "internal/span", "internal/status", "internal/traceparent"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/pages", "internal/processors", "internal/span", "internal/status", "internal/traceparent"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)

@@ -298,6 +298,7 @@ func runGate(ctx context.Context, c *config.Config) error {
 	telemetry.BridgeKlog(g.log)
 	telemetry.BridgeStdLog(g.log)
 	sayMemory(g.log)
+	g.runs = append(g.runs, forgetStart(g.log))
 	if run := governProcessors(g.log); run != nil {
 		g.runs = append(g.runs, run)
 	}
