@@ -14,6 +14,7 @@ type panel struct {
 	Type, Title, Description string
 	GridPos                  struct{ H, W, X, Y int }
 	Datasource               struct{ UID string }
+	FieldConfig              struct{ Defaults struct{ Unit string } }
 	Targets                  []struct {
 		Expr, RefID string
 		Datasource  struct{ UID string }
@@ -59,8 +60,8 @@ func (d board) query(t *testing.T, where, expr, source string) {
 	}
 }
 
-// Each panel has a place of its own, says what it shows, and asks the datasource
-// that was chosen.
+// Each panel has a place of its own, says what it shows and in which unit, and asks the
+// datasource that was chosen. e2e/dashboard asks a Prometheus.
 func TestDashboard(t *testing.T) {
 	d := dashboard(t)
 	// 42 is the last version of this model: what comes after it is another model.
@@ -91,8 +92,8 @@ func TestDashboard(t *testing.T) {
 		if p.Type == "row" {
 			continue
 		}
-		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
-			t.Errorf("%q, %q, with %d queries of %s", p.Title, p.Description, len(p.Targets), p.Datasource.UID)
+		if p.Title == "" || p.Description == "" || p.FieldConfig.Defaults.Unit == "" || len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
+			t.Errorf("%q, %q, in %q, with %d queries of %s", p.Title, p.Description, p.FieldConfig.Defaults.Unit, len(p.Targets), p.Datasource.UID)
 		}
 		for _, q := range p.Targets {
 			d.query(t, p.Title, q.Expr, q.Datasource.UID)

@@ -68,7 +68,8 @@ users: [{name: gate}]
 		// One clock needs no leeway, and lives of seconds have none to give.
 		"--leeway=0s", fmt.Sprintf("--recheck=%v", recheck),
 		"--drain-delay=0s", "--shutdown-grace=2s", "--log-format=console",
-		"--bypass-check=off", // there is no pod, and so no address past the gate
+		"--bypass-check=off",  // there is no pod, and so no address past the gate
+		"--caller-metrics=10", // more than there are callers
 		"--config="+w.file("sallyport.yaml"))
 	return errors.Join(
 		os.WriteFile(w.file("kubeconfig"), []byte(kubeconfig), 0o600),
