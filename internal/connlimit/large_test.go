@@ -3,6 +3,7 @@ package connlimit
 import (
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,4 +65,32 @@ func TestTurns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whole requests that come at the same time are served one after the other, however
+// much they are together.
+func TestTurnsWeighNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(64, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
+		var served sync.WaitGroup
+		all := make(chan struct{})
+		for range l.maxHeader/largeHeader + 1 { // more than may be unfinished
+			near, far := net.Pipe()
+			t.Cleanup(func() { far.Close() })
+			c := &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
+			l.enter(c)
+			served.Go(func() {
+				l.arrived(c, largeHeader+1, 1)
+				<-all
+				l.begin(c)
+				l.end(c)
+			})
+		}
+		synctest.Wait() // one has its turn, and all others wait
+		close(all)
+		served.Wait()
+		if l.header != 0 || len(l.turns) != 0 {
+			t.Errorf("%d bytes and %d turns are left", l.header, len(l.turns))
+		}
+	})
 }

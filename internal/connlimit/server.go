@@ -48,20 +48,24 @@ func (l *Limit) end(c *conn) {
 
 // arrived counts what came on c while no request was under way: a header, or a
 // handshake. What weighs most goes when all of it is too much; and what is large
-// waits for its turn.
+// waits for its turn. Meanwhile it is not counted, as nobody has looked at it yet:
+// else those who wait, each with a whole request, would be too much together.
 func (l *Limit) arrived(c *conn, bytes, lines int) {
+	weight := bytes + lines*lineWeight
 	l.mu.Lock()
-	if c.gone || c.requests > 0 {
+	if c.unfinished() && c.header+weight > largeHeader && !c.large {
+		if turn := l.take(c); turn != nil {
+			l.mu.Unlock()
+			<-turn
+			l.mu.Lock()
+		}
+	}
+	if !c.unfinished() { // any more
 		l.mu.Unlock()
 		return
 	}
-	weight := bytes + lines*lineWeight
 	c.header += weight
 	l.header += weight
-	var turn <-chan struct{}
-	if c.header > largeHeader && !c.large {
-		turn = l.take(c)
-	}
 	var victim *conn
 	if l.header > l.maxHeader {
 		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
@@ -69,7 +73,8 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	}
 	l.mu.Unlock()
 	l.evict(victim, Header)
-	if turn != nil {
-		<-turn
-	}
 }
+
+// unfinished reports whether what comes on c is a header, or a handshake. The caller
+// holds the lock.
+func (c *conn) unfinished() bool { return !c.gone && c.requests == 0 }
