@@ -116,7 +116,7 @@ func overview(table []command) string {
 	var b strings.Builder
 	b.WriteString("Usage: sallyport COMMAND [flags]\n\n")
 	for _, c := range table {
-		fmt.Fprintf(&b, "  %-10s%s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-11s%s\n", c.name, c.summary)
 	}
 	b.WriteString("\nThe flags of a command: sallyport COMMAND --help\n")
 	return b.String()

@@ -65,7 +65,7 @@ func (w *writer) head(s *Snapshot) {
 func (w *writer) decisions(s *Snapshot) {
 	w.section("decisions", "Decisions, last 15 minutes")
 	w.chart(s.Recent, s.Now)
-	w.markup(`<p class="axis"><span>15 minutes ago</span><span>now</span></p>` + "\n" + `<p class="legend">since the start:`)
+	w.markup(`<p class="axis"><span>15 minutes ago</span><span>now</span></p>` + "\n" + `<p class="legend">Since the start:`)
 	for _, c := range []struct {
 		class, name string
 		n           uint64
