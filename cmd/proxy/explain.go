@@ -14,7 +14,6 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/explain"
 	"sallyport/internal/filewatch"
-	"sallyport/internal/inspect"
 	"sallyport/internal/proxy"
 	"sallyport/internal/telemetry"
 )
@@ -56,7 +55,7 @@ var explainCommand = command{
 		if err != nil {
 			return err
 		}
-		text, err := inspect.Read(s.in)
+		text, err := readToken(s)
 		if err != nil {
 			return undecidedError{err}
 		}

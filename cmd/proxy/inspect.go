@@ -103,7 +103,7 @@ func (i *inspection) inputs(name string, s streams) ([]inspect.Input, error) {
 	if name != "-" {
 		return inspect.Open(name)
 	}
-	text, err := inspect.Read(s.in)
+	text, err := readToken(s)
 	switch {
 	case err != nil:
 		return nil, err
