@@ -1,0 +1,22 @@
+package proxy
+
+import "net/http"
+
+// informing is a ResponseWriter whose interim answers (1xx) may be followed at once by
+// a change of the header. net/http's HTTP/2 server keeps reading the very map where the
+// caller has reset the stream meanwhile (golang/go#67940), and a map that is read and
+// written at the same time ends the process: any caller could have done that to all.
+type informing struct{ http.ResponseWriter }
+
+// Unwrap is for [http.ResponseController].
+func (w informing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w informing) WriteHeader(code int) {
+	if code >= 100 && code <= 199 && code != http.StatusSwitchingProtocols {
+		// A header with this name is copied, so that it can be taken out; in
+		// HTTP/1.1 it is left out.
+		w.Header()["Transfer-Encoding"] = nil
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
