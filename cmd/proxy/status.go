@@ -31,6 +31,7 @@ func (g *gate) snapshot() *status.Snapshot {
 	s := &status.Snapshot{
 		Now: time.Now(), Version: v, Mode: string(g.config.Mode),
 		Decisions: g.decisions(), Recent: g.recent.Slots(),
+		Issuers: []status.Issuer{}, Callers: []status.Caller{}, // no null in the JSON
 		Refusals: status.Refused{ByReason: g.reasons(), Last: g.recent.Refusals()},
 		Streams:  g.streams.Open(), InFlight: g.metrics.InFlight(), Connections: g.limits.data.Open(),
 	}
@@ -38,7 +39,7 @@ func (g *gate) snapshot() *status.Snapshot {
 		s.OwnToken = shownToken(token.Status())
 	}
 	for _, k := range g.sets() {
-		i := status.Issuer{Name: k.Issuer, Fetched: k.Fetched, Problem: k.Err}
+		i := status.Issuer{Name: k.Issuer, Fetched: k.Fetched, Problem: k.Err, Keys: []status.Key{}}
 		for _, key := range k.Keys {
 			i.Keys = append(i.Keys, status.Key{ID: key.ID, Algorithm: key.Algorithm, Since: key.Since, Leaving: !key.Missing.IsZero()})
 		}
@@ -61,7 +62,7 @@ func (g *gate) snapshot() *status.Snapshot {
 func shownToken(t tokenfile.Status) *status.OwnToken {
 	o := &status.OwnToken{
 		State: string(t.State), Issued: t.Issued, Expires: t.Expires, Rotate: t.Renewal,
-		Loaded: t.Past, Rotations: t.Rotations, Problem: t.LastError,
+		Loaded: append([]time.Time{}, t.Past...), Rotations: t.Rotations, Problem: t.LastError,
 	}
 	if !t.Loaded.IsZero() {
 		o.Loaded = append(o.Loaded, t.Loaded)
@@ -119,7 +120,8 @@ func (g *gate) decisions() status.Counts {
 }
 
 // reasons are those of requests that were not let through, the most frequent first.
-func (g *gate) reasons() (all []status.ReasonCount) {
+func (g *gate) reasons() []status.ReasonCount {
+	all := []status.ReasonCount{}
 	for r, n := range g.metrics.Refusals() {
 		all = append(all, status.ReasonCount{Reason: string(r), Count: n})
 	}

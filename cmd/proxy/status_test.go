@@ -12,19 +12,30 @@ import (
 	"sallyport/internal/status"
 )
 
+// page asks the loopback listener.
+func (w *world) page(path string) string {
+	w.t.Helper()
+	resp, err := http.Get("http://" + w.gate.debug.addr() + path)
+	must(w.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	must(w.t, err)
+	return string(text)
+}
+
 // status asks for what the page shows.
 func (w *world) status() (s status.Snapshot) {
 	w.t.Helper()
-	resp, err := http.Get("http://" + w.gate.debug.addr() + "/status")
-	must(w.t, err)
-	defer resp.Body.Close()
-	must(w.t, json.NewDecoder(resp.Body).Decode(&s))
+	must(w.t, json.Unmarshal([]byte(w.page("/status")), &s))
 	return s
 }
 
 func TestStatusPage(t *testing.T) {
 	t.Parallel()
 	w := start(t)
+	if text := w.page("/status"); strings.Contains(text, "null") || strings.Contains(text, "0001-01-01") {
+		t.Errorf("before anybody has called: %s", text)
+	}
 	token := w.token()
 	w.want(200, token)
 	w.want(200, token)
@@ -67,14 +78,7 @@ func TestStatusPage(t *testing.T) {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	resp, err := http.Get("http://" + w.gate.debug.addr() + "/")
-	must(t, err)
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	must(t, err)
-	all, err := json.Marshal(s)
-	must(t, err)
-	for _, text := range []string{string(page), string(all)} {
+	for _, text := range []string{w.page("/"), w.page("/status")} {
 		w.noTokenIn(text)
 		if !strings.Contains(text, "system:serviceaccount:ns:caller") {
 			t.Errorf("nobody is named in %.300s", text)

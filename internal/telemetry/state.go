@@ -54,7 +54,7 @@ func (s *State) collectors() (all []prometheus.Collector) {
 			func() float64 { return float64(f()) })
 	}
 	if f := s.Away; f != nil {
-		gauge("sallyport_apiserver_away_seconds", "Since when the API server has given no answer; 0 while it does.",
+		gauge("sallyport_apiserver_away_seconds", "Seconds since the API server has stopped answering; 0 while it answers.",
 			func() float64 {
 				if since := f(); !since.IsZero() {
 					return time.Since(since).Seconds()
