@@ -15,7 +15,7 @@ import (
 // does what ReverseProxy does for such a one, and what that does for others is
 // what most of its time is spent on.
 func (p *proxy) carry(ctx context.Context, w http.ResponseWriter, r *http.Request, x *exchange) {
-	hints := &interim{w: informing{w}}
+	hints := &interim{w: informing{w, x.in}}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: hints.pass})
 	u := *r.URL
 	x.target.send(&u, p.target)

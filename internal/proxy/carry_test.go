@@ -31,7 +31,7 @@ func byReverseProxy(h http.Handler) http.Handler {
 			return
 		}
 		keepUpgrade(r)
-		p.forward.ServeHTTP(w, r.WithContext(ctx))
+		p.forward.ServeHTTP(informing{w, r}, r.WithContext(ctx))
 	})
 }
 

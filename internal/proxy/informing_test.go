@@ -38,12 +38,16 @@ func (w *h2Writer) WriteHeader(code int) {
 func TestInterimIsCopied(t *testing.T) {
 	h := inform(t)
 	for _, body := range []string{"", "a body"} {
-		w := &h2Writer{ResponseRecorder: httptest.NewRecorder()}
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+secret)
-		h.ServeHTTP(w, r)
-		if w.Code != 200 || w.interim != 2 || w.kept != 0 || len(w.Header()["Transfer-Encoding"]) != 0 || len(w.Header()["Link"]) != 0 {
-			t.Errorf("with %q: %d after %d interim answers, of which %d are read by two: %v", body, w.Code, w.interim, w.kept, w.Header())
+		for minor, interim := range []int{0, 2} { // HTTP/1.0 has none
+			w := &h2Writer{ResponseRecorder: httptest.NewRecorder()}
+			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+			r.ProtoMinor = minor
+			r.Header.Set("Authorization", "Bearer "+secret)
+			h.ServeHTTP(w, r)
+			if w.Code != 200 || w.interim != interim || w.kept != 0 || len(w.Header()["Transfer-Encoding"]) != 0 || len(w.Header()["Link"]) != 0 {
+				t.Errorf("HTTP/1.%d with %q: %d after %d interim answers, of which %d are read by two; %q, %q", minor, body, w.Code, w.interim, w.kept,
+					w.Header()["Transfer-Encoding"], w.Header()["Link"])
+			}
 		}
 	}
 }

@@ -139,7 +139,7 @@ func (d *door) serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 	}
 	r = r.WithContext(ctx)
 	d.watchBody(r, x)
-	d.forward.ServeHTTP(informing{w}, r)
+	d.forward.ServeHTTP(informing{w, x.in}, r)
 	return nil
 }
 
