@@ -9,7 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,6 +27,9 @@ const (
 	adminHeaderBytes = 32 << 10
 	// adminIdleTimeout is longer than the minute that scrapers commonly let pass.
 	adminIdleTimeout = 90 * time.Second
+	// busyPoll is how often a server that stops looks whether it still serves. It
+	// is much less than anybody takes to notice that a process has ended.
+	busyPoll = 10 * time.Millisecond
 )
 
 // A server is one listener and what serves it.
@@ -35,8 +38,9 @@ type server struct {
 	listener net.Listener
 	http     *http.Server
 	// busy counts the handlers that run: an upgraded connection is one, which
-	// net/http loses sight of.
-	busy sync.WaitGroup
+	// net/http loses sight of. No WaitGroup, as handlers of HTTP/2 streams that
+	// are over already may begin at any time.
+	busy atomic.Int64
 }
 
 // listen binds the address and returns a server that does not serve yet.
@@ -55,7 +59,7 @@ func listen(name string, at config.Address, h http.Handler, log *zap.Logger) (*s
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.busy.Add(1)
-			defer s.busy.Done()
+			defer s.busy.Add(-1)
 			h.ServeHTTP(w, r)
 		}),
 		// net/http would answer OPTIONS * itself, with 200 for everybody.
@@ -122,12 +126,11 @@ func (s *server) stop(grace time.Duration) (cut bool) {
 	defer cancel()
 	if s.http.Shutdown(ctx) == nil {
 		// No connection is left that could bring another request.
-		idle := make(chan struct{})
-		go func() { s.busy.Wait(); close(idle) }()
-		select {
-		case <-idle:
-			return false
-		case <-ctx.Done():
+		for ctx.Err() == nil {
+			if s.busy.Load() == 0 {
+				return false
+			}
+			time.Sleep(busyPoll)
 		}
 	}
 	s.http.Close()

@@ -2,8 +2,14 @@ package main
 
 import (
 	"net/http"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+
+	"sallyport/internal/config"
 )
 
 func TestDrainThenStop(t *testing.T) {
@@ -115,5 +121,45 @@ func TestShutdownWaits(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// net/http starts a handler for each HTTP/2 stream, and one may begin when its
+// stream is over and the server stops.
+func TestStopWhileHandlersBegin(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	yield := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case begun <- struct{}{}:
+		default:
+			runtime.Gosched()
+		}
+	})
+	s, err := listen("x", config.Address{Network: "tcp", Name: "127.0.0.1:0"}, yield, zap.NewNop())
+	must(t, err)
+	go s.serve()
+	over := make(chan struct{})
+	var late sync.WaitGroup
+	late.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				s.http.Handler.ServeHTTP(nil, nil)
+			}
+		}
+	})
+	<-begun
+	cut := make(chan bool)
+	go func() { cut <- s.stop(10 * time.Second) }()
+	for range 100 {
+		<-begun
+	}
+	close(over)
+	late.Wait()
+	if <-cut {
+		t.Error("cut, though each handler returns at once")
 	}
 }
