@@ -133,6 +133,9 @@ func frameFloods() campaign {
 				name: "CVE-2019-9511, CVE-2019-9517: an answer that is not taken", sent: "a request for an endless answer, with a window of 0 or one byte now and then", wants: []string{served, "the app waits"}, then: "what we hold is bounded by buffers of 64 KiB, and the kernel's", try: untaken,
 			},
 			{
+				name: "the same of many streams", sent: "400 requests on 8 connections, with a window of 0", wants: []string{served, "closed"}, then: "those with most answers, a second after there is no room for more", try: untakenByMany,
+			},
+			{
 				name: "CVE-2026-33814, on the callers' side: frame sizes that make no progress", sent: "SETTINGS_MAX_FRAME_SIZE of 0 and 2^24, a window of 2^32-1", wants: []string{served, "closed, PROTOCOL_ERROR", "closed, FLOW_CONTROL_ERROR"},
 				try: func(s *siege) {
 					for _, setting := range []http2.Setting{{ID: http2.SettingMaxFrameSize, Val: 0}, {ID: http2.SettingMaxFrameSize, Val: 1 << 24}, {ID: http2.SettingInitialWindowSize, Val: 1<<32 - 1}} {
@@ -182,6 +185,23 @@ func untaken(s *siege) {
 	must(s.t, c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
 	must(s.t, c.open(1, false, withToken(pseudo(":path", "/endless"))...))
 	s.got(map[bool]string{true: "the app waits"}[s.appWaits(func() { c.WriteWindowUpdate(1, 1) })], "")
+	s.othersAreServed()
+}
+
+// untakenByMany asks for more small answers than one address may leave untaken, and
+// waits until it loses a connection.
+func untakenByMany(s *siege) {
+	lost := make(chan string, 8)
+	for range cap(lost) {
+		c := s.h2()
+		defer c.Close()
+		must(s.t, c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
+		for i := range uint32(maxStreams) {
+			must(s.t, c.open(2*i+1, false, withToken(pseudo())...))
+		}
+		go func() { lost <- c.outcome(0) }()
+	}
+	s.got(<-lost, "")
 	s.othersAreServed()
 }
 

@@ -79,7 +79,7 @@ type fetch struct {
 // whoever decides about that issuer's tokens.
 //
 // waiting hands out places to requests that wait for a decision.
-func newDecider(c *config.Config, cl *cluster, waiting func(netip.Addr) (func(), bool), m *telemetry.Metrics, log *zap.Logger) (*decider, error) {
+func newDecider(c *config.Config, cl *cluster, waiting func(context.Context, netip.Addr) (func(), bool), m *telemetry.Metrics, log *zap.Logger) (*decider, error) {
 	d := &decider{cluster: cl, runs: cl.runs()}
 	clusters, err := d.clusterTokens(c, m, log)
 	if err != nil {

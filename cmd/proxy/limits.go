@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 
@@ -39,15 +40,15 @@ type limits struct {
 func newLimits(c config.Limits, log *zap.Logger) *limits {
 	l := &limits{config: c, log: log}
 	data := l.tallyConnections("listen")
-	l.data = connlimit.New(c.Connections, func(cause connlimit.Cause, addr netip.Addr) {
+	l.data = connlimit.New(c.Connections, c.Streams, func(cause connlimit.Cause, addr netip.Addr) {
 		l.metrics.ConnectionClosed(string(cause))
 		data(cause, addr)
 	})
-	l.admin = connlimit.New(adminConnections, l.tallyConnections("admin-listen"))
+	l.admin = connlimit.New(adminConnections, 1, l.tallyConnections("admin-listen"))
 	// Without descriptors a kubelet's probe would else make room for the next one,
 	// and a probe that has failed takes the pod out of service.
 	l.admin.After(l.data)
-	l.requests = inflight.New(c.InFlight, c.InFlightPerCaller, l.tallyRequests())
+	l.requests = inflight.New(c.InFlight, c.InFlightPerCaller, l.data.Placed, l.tallyRequests())
 	return l
 }
 
@@ -60,6 +61,7 @@ func (l *limits) tallyConnections(listener string) func(connlimit.Cause, netip.A
 		connlimit.Waiting: "too many connections: those that waited longest for their first request were closed",
 		connlimit.Idle:    "too many connections: those that were idle longest were closed",
 		connlimit.Header:  "unfinished headers held too much: the connections with most of them were closed",
+		connlimit.Untaken: "answers that nobody took were in the way: the connections with most of them were closed",
 		connlimit.Refused: "too many connections, and all of them in use or about to end: new ones were closed",
 	} {
 		tallies[cause] = telemetry.NewTally(func(n int, last string) {
@@ -94,8 +96,8 @@ func (l *limits) tallyRequests() func(inflight.Kind, inflight.Caller) {
 }
 
 // examine takes a place for a request that waits until its token has been examined.
-func (l *limits) examine(from netip.Addr) (leave func(), ok bool) {
-	place, ok := l.requests.Enter(inflight.Examining, inflight.Caller{Addr: from})
+func (l *limits) examine(ctx context.Context, from netip.Addr) (leave func(), ok bool) {
+	place, ok := l.requests.Enter(ctx, inflight.Examining, inflight.Caller{Addr: from})
 	return place.Leave, ok
 }
 
@@ -118,4 +120,7 @@ func (l *limits) admit(s *server, connections *connlimit.Limit) {
 	s.listener = connections.Listener(s.listener)
 	s.http.Handler = connections.Handler(s.http.Handler)
 	s.http.ConnContext = connections.Context
+	if s.http.TLSConfig != nil {
+		s.http.TLSConfig.GetConfigForClient = connections.Hello
+	}
 }

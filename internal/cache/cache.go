@@ -68,11 +68,11 @@ type Options struct {
 	// 16 MiB, which is 1 KiB for each: what one of a pod takes.
 	MaxEntries int
 	MaxBytes   int
-	// Enter gives a place to a request from an address that waits until a token
-	// which is not remembered has been examined, or says that there is none. Nil
-	// bounds only the number of decisions, and not that of the requests that wait
-	// for them.
-	Enter func(netip.Addr) (leave func(), ok bool)
+	// Enter gives a place to a request, by its context and address, that waits until
+	// a token which is not remembered has been examined, or says that there is none.
+	// Nil bounds only the number of decisions, and not that of the requests that
+	// wait for them.
+	Enter func(context.Context, netip.Addr) (leave func(), ok bool)
 	// Examine bounds how many tokens that are not remembered are examined at the
 	// same time; those who wait for somebody else's answer do not count. Nil
 	// bounds nothing. It is told the caller's address.
@@ -106,7 +106,7 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 		o.MaxBytes = 16 << 20
 	}
 	if o.Enter == nil {
-		o.Enter = func(netip.Addr) (func(), bool) { return func() {}, true }
+		o.Enter = func(context.Context, netip.Addr) (func(), bool) { return func() {}, true }
 	}
 	if o.Decided == nil {
 		o.Decided = func(context.Context, authn.Reason, error, Source, time.Duration) {}
@@ -155,7 +155,7 @@ func (c *Cache) decide(ctx context.Context, token string, now time.Time) (authn.
 		return authn.Identity{}, FromCache, err
 	}
 	if caller := authn.CallerOf(ctx); !caller.Known {
-		leave, ok := c.o.Enter(caller.Addr)
+		leave, ok := c.o.Enter(ctx, caller.Addr)
 		if !ok {
 			return authn.Identity{}, FromLocal, overload("too many requests wait for a decision")
 		}

@@ -1,6 +1,6 @@
 // Package connlimit bounds the connections of a server, how many of them one
-// address may have, and what unfinished headers may hold of our memory and take of
-// our time.
+// address may have, and what unfinished headers and HTTP/2 requests may hold of our
+// memory and take of our time.
 //
 // A server takes part with its listener, its ConnContext and its handler: they
 // are how a connection is known to wait for its first request, to serve one, or
@@ -12,6 +12,7 @@ package connlimit
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // A Cause is why a connection was closed.
@@ -26,13 +27,15 @@ const (
 	Idle Cause = "idle"
 	// Header: unfinished headers held too much, and it had sent most of them.
 	Header Cause = "header"
+	// Untaken: answers that nobody took were in the way, and it had most of them.
+	Untaken Cause = "untaken"
 	// Refused: all others had requests under way, so the new one had to go, or too
 	// many of its address that were closed have not ended yet.
 	Refused Cause = "refused"
 )
 
 // Causes lists every cause.
-var Causes = []Cause{Waiting, Idle, Header, Refused}
+var Causes = []Cause{Waiting, Idle, Header, Untaken, Refused}
 
 // headerShare is what unfinished headers may weigh, for each connection that is
 // allowed: as much as a TLS client hello or an ordinary request. 1,024 connections
@@ -49,27 +52,42 @@ const minLeaving = 16
 
 // A Limit is the connections of one server.
 type Limit struct {
-	max, perAddress, maxHeader int
-	closed                     func(Cause, netip.Addr)
-	before                     *Limit // nil: none
+	max, perAddress, maxHeader, streams int
+	closed                              func(Cause, netip.Addr)
+	before                              *Limit // nil: none
 
 	mu        sync.Mutex
 	open      int
-	addresses map[netip.Addr]int
+	addresses map[netip.Addr]*address
 	leaving   map[netip.Addr]int // those that were closed, and have not ended
 	header    int                // what unfinished headers weigh
 	waiting   queue
 	idle      queue
 	turns     turns
+	http2     map[*conn]struct{} // those that speak it
+	waiters   []*conn            // have read what there is no room for
+	ticking   bool               // somebody looks after them
+
+	weight atomic.Int64 // of the requests on HTTP/2
+	queued atomic.Bool  // there are waiters
+}
+
+// An address is what comes from there.
+type address struct {
+	bounded bool         // it is one: a unix socket has none
+	open    atomic.Int64 // connections; written under the limit's lock
+	weight  atomic.Int64 // of its requests on HTTP/2, those of closed connections among them
 }
 
 // New returns a limit of max connections, at least 2, and half of that for each
-// remote address. closed is called once for each connection that the limit
-// closed, with the address of its other end; it must not block.
-func New(max int, closed func(Cause, netip.Addr)) *Limit {
+// remote address. On HTTP/2 each may have so many streams. closed is called once for
+// each connection that the limit closed, with the address of its other end; it must
+// not block.
+func New(max, streams int, closed func(Cause, netip.Addr)) *Limit {
 	l := &Limit{
-		max: max, perAddress: max / 2, maxHeader: max * headerShare,
-		closed: closed, addresses: map[netip.Addr]int{}, leaving: map[netip.Addr]int{}, turns: turns{},
+		max: max, perAddress: max / 2, maxHeader: max * headerShare, streams: streams,
+		closed: closed, addresses: map[netip.Addr]*address{}, leaving: map[netip.Addr]int{}, turns: turns{},
+		http2: map[*conn]struct{}{},
 	}
 	l.waiting.init()
 	l.idle.init()
@@ -98,7 +116,10 @@ func (l *Limit) enter(c *conn) bool {
 	}
 	var victim *conn
 	var cause Cause
-	crowded := c.addr.IsValid() && l.addresses[c.addr] >= l.perAddress
+	if c.from = l.addresses[c.addr]; c.from == nil {
+		c.from = &address{bounded: c.addr.IsValid()}
+	}
+	crowded := c.from.bounded && int(c.from.open.Load()) >= l.perAddress
 	if crowded || l.open >= l.max {
 		if victim, cause = l.oldest(c.addr, crowded); victim == nil {
 			l.mu.Unlock()
@@ -108,7 +129,8 @@ func (l *Limit) enter(c *conn) bool {
 		l.dismiss(victim)
 	}
 	l.open++
-	l.addresses[c.addr]++
+	c.from.open.Add(1)
+	l.addresses[c.addr] = c.from
 	l.waiting.push(c)
 	l.mu.Unlock()
 	l.evict(victim, cause)
@@ -160,7 +182,15 @@ func (l *Limit) remove(c *conn) {
 	c.unlink()
 	l.forgetHeader(c)
 	l.open--
-	if l.addresses[c.addr]--; l.addresses[c.addr] == 0 {
+	c.from.open.Add(-1)
+	delete(l.http2, c)
+	l.leave(c, false)
+	l.forget(c)
+}
+
+// forget lets go of c's address where nothing is left of it.
+func (l *Limit) forget(c *conn) {
+	if a := c.from; a.open.Load() == 0 && a.weight.Load() == 0 && l.addresses[c.addr] == a {
 		delete(l.addresses, c.addr)
 	}
 }

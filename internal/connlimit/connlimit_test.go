@@ -26,6 +26,7 @@ type site struct {
 	addr    string
 	release chan struct{}
 	waits   atomic.Int64 // requests for /wait
+	most    atomic.Int64 // bytes of a Read
 
 	mu     sync.Mutex
 	closed []string // "CAUSE ADDRESS"
@@ -34,7 +35,7 @@ type site struct {
 func newSite(t *testing.T, max int) *site {
 	t.Helper()
 	s := &site{t: t, release: make(chan struct{})}
-	s.limit = New(max, func(c Cause, a netip.Addr) {
+	s.limit = New(max, 100, func(c Cause, a netip.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.closed = append(s.closed, string(c)+" "+a.String())
@@ -47,9 +48,34 @@ func newSite(t *testing.T, max int) *site {
 	server := &http.Server{Handler: s.limit.Handler(http.HandlerFunc(s.serve)), ConnContext: s.limit.Context, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
-	go server.Serve(s.limit.Listener(l))
+	go server.Serve(s.limit.Listener(counting{l, &s.most}))
 	t.Cleanup(func() { server.Close() })
 	return s
+}
+
+// counting notes how many bytes the Reads of its connections bring at most.
+type counting struct {
+	net.Listener
+	most *atomic.Int64
+}
+
+func (l counting) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return counted{c.(*net.TCPConn), l.most}, nil
+}
+
+type counted struct {
+	*net.TCPConn
+	most *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	c.most.Store(max(c.most.Load(), int64(n)))
+	return n, err
 }
 
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
@@ -66,6 +92,8 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
 		io.Copy(io.Discard, c)
 		c.Close()
+	default:
+		io.WriteString(w, "well")
 	}
 }
 
@@ -362,7 +390,7 @@ func (s *site) pending() int {
 // them, gets no other; nobody else is kept out, and it ends when they do.
 func TestLeaving(t *testing.T) {
 	var closed []string
-	l := New(64, func(c Cause, a netip.Addr) { closed = append(closed, string(c)+" "+a.String()) })
+	l := New(64, 100, func(c Cause, a netip.Addr) { closed = append(closed, string(c)+" "+a.String()) })
 	one, other := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
 	var all []*conn
 	enter := func(addr netip.Addr) bool {

@@ -28,7 +28,7 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := New(64, func(Cause, netip.Addr) {})
+				l := New(64, 100, func(Cause, netip.Addr) {})
 				enter := func(addr string) *conn {
 					near, far := net.Pipe()
 					t.Cleanup(func() { far.Close() })
@@ -71,7 +71,7 @@ func TestTurns(t *testing.T) {
 // much they are together.
 func TestTurnsWeighNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(64, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
+		l := New(64, 100, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
 		var served sync.WaitGroup
 		all := make(chan struct{})
 		for range l.maxHeader/largeHeader + 1 { // more than may be unfinished

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Listener returns one whose connections are l's.
@@ -27,7 +28,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc)}
+		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc), rest: preface}
 		if l.limit.enter(c) {
 			return c, nil
 		}
@@ -61,26 +62,49 @@ func addrOf(nc net.Conn) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// A conn is one connection. All but busy is guarded by the limit's lock.
+// A conn is one connection. What is not said to be otherwise is guarded by the
+// limit's lock.
 type conn struct {
 	net.Conn
 	limit *Limit
 	addr  netip.Addr
-	busy  atomic.Bool // requests > 0
+	http2 atomic.Bool // speaks it
+	tls   bool        // HTTP/2 is in there; written before http2
+	rest  []byte      // of the preface, as long as it may still come; of Read's alone
 
-	requests   int
 	header     int  // what came of an unfinished header weighs
 	large      bool // it is, and c has or had its turn, or waits for it
 	gone       bool
 	leaving    bool  // gone by our doing, and not closed by the server yet
 	next, prev *conn // in the queue where it stands, if in any
+
+	from   *address
+	read   time.Time // when Read last brought something
+	brings int       // requests that it may be
+	on     chan bool // tells Read to go on, and whether c is open; nil: it does not wait
+	late   bool      // it has waited too long
+
+	// These need no lock.
+	requests atomic.Int64 // under way
+	weight   atomic.Int64 // of the requests on it
+	untaken  atomic.Int64 // answers
+	came     atomic.Int64 // requests of the last Read that may still begin
 }
 
 // Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) {
+	if c.http2.Load() {
+		c.limit.asks(c)
+	}
 	n, err := c.Conn.Read(p)
-	if n > 0 && !c.busy.Load() {
+	if c.rest != nil {
+		c.greet(p[:n])
+	}
+	if n > 0 && c.requests.Load() == 0 {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
+	}
+	if n > 0 && c.http2.Load() && !c.limit.bring(c, n) {
+		return 0, net.ErrClosed
 	}
 	return n, err
 }
@@ -92,6 +116,7 @@ func (c *conn) Close() error {
 	c.limit.mu.Lock()
 	c.limit.ended(c)
 	c.limit.mu.Unlock()
+	c.limit.handedOut(c)
 	return c.Conn.Close()
 }
 

@@ -21,6 +21,10 @@ type connKey struct{}
 func (l *Limit) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+			if r.ProtoMajor == 2 {
+				l.start(c)
+				defer l.finish(c, w)
+			}
 			l.begin(c)
 			defer l.end(c)
 		}
@@ -29,19 +33,26 @@ func (l *Limit) Handler(next http.Handler) http.Handler {
 }
 
 func (l *Limit) begin(c *conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.requests++
-	c.busy.Store(true)
-	c.unlink()
-	l.forgetHeader(c)
+	if c.requests.Add(1) == 1 {
+		l.settle(c)
+	}
 }
 
 func (l *Limit) end(c *conn) {
+	if c.requests.Add(-1) == 0 {
+		l.settle(c)
+	}
+}
+
+// settle puts c where it belongs, now that it has its first request or lost its
+// last: the lock is not for those between.
+func (l *Limit) settle(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.requests--; c.requests == 0 && !c.gone {
-		c.busy.Store(false)
+	c.unlink()
+	if c.requests.Load() > 0 {
+		l.forgetHeader(c)
+	} else if !c.gone {
 		l.idle.push(c)
 	}
 }
@@ -77,4 +88,4 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 
 // unfinished reports whether what comes on c is a header, or a handshake. The caller
 // holds the lock.
-func (c *conn) unfinished() bool { return !c.gone && c.requests == 0 }
+func (c *conn) unfinished() bool { return !c.gone && c.requests.Load() == 0 }

@@ -3,6 +3,7 @@
 package inflight
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 )
@@ -36,6 +37,7 @@ type Caller struct {
 // A Limiter has a number of places. All its methods may be called on a nil one,
 // which has no limit.
 type Limiter struct {
+	placed  func(context.Context, int)
 	refused func(Kind, Caller)
 	groups  [len(Kinds)]*group
 }
@@ -55,10 +57,12 @@ type group struct {
 // A subject has at most perCaller of them. An address has as many for waiting: a
 // caller who comes with a new token and all of its requests at once must get
 // through. On public paths, where it is all that is known of strangers, it has
-// half at most. refused is called for each request that got no place; it must not
-// block.
-func New(max, perCaller int, refused func(Kind, Caller)) *Limiter {
-	l := &Limiter{refused: refused}
+// half at most.
+//
+// placed is called with a request's context and 1 when it gets a place, and with -1
+// when it gives it back; refused for each that got none. They must not block.
+func New(max, perCaller int, placed func(context.Context, int), refused func(Kind, Caller)) *Limiter {
+	l := &Limiter{placed: placed, refused: refused}
 	l.groups[Admitted] = newGroup(max-max/4, perCaller)
 	l.groups[Public] = newGroup(max/4, min(perCaller, max/8))
 	l.groups[Examining] = newGroup(max/2, perCaller)
@@ -69,8 +73,8 @@ func newGroup(max, each int) *group {
 	return &group{max: max, each: each, callers: map[Caller]int{}}
 }
 
-// Enter takes a place, or reports that there is none.
-func (l *Limiter) Enter(k Kind, c Caller) (Place, bool) {
+// Enter takes a place for the request of ctx, or reports that there is none.
+func (l *Limiter) Enter(ctx context.Context, k Kind, c Caller) (Place, bool) {
 	if l == nil {
 		return Place{}, true
 	}
@@ -78,7 +82,8 @@ func (l *Limiter) Enter(k Kind, c Caller) (Place, bool) {
 		l.refused(k, c)
 		return Place{}, false
 	}
-	return Place{l.groups[k], c}, true
+	l.placed(ctx, 1)
+	return Place{l, l.groups[k], c, ctx}, true
 }
 
 // enter keeps the last eighth for callers who have no place: a few who take all
@@ -99,8 +104,10 @@ func (g *group) enter(c Caller) bool {
 
 // A Place belongs to one request. The zero Place is none.
 type Place struct {
-	group  *group
-	caller Caller
+	limiter *Limiter
+	group   *group
+	caller  Caller
+	request context.Context
 }
 
 // Leave gives the place back. It does nothing for no place, and must not be
@@ -110,6 +117,7 @@ func (p Place) Leave() {
 	if g == nil {
 		return
 	}
+	p.limiter.placed(p.request, -1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.total--

@@ -1,11 +1,19 @@
 package inflight
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
 )
+
+type requestKey struct{}
+
+// request is the context of every request here.
+var request = context.WithValue(context.Background(), requestKey{}, 1)
+
+func unplaced(context.Context, int) {}
 
 func subject(n int) Caller { return Caller{Subject: fmt.Sprint("s", n)} }
 
@@ -16,7 +24,7 @@ func address(n int) Caller {
 // fill takes all the places it gets, and says how many.
 func fill(l *Limiter, k Kind, c Caller) (places []Place) {
 	for {
-		p, ok := l.Enter(k, c)
+		p, ok := l.Enter(request, k, c)
 		if !ok {
 			return places
 		}
@@ -35,7 +43,7 @@ func TestShares(t *testing.T) {
 		{"few", 1024, 10, 10, 10, 10},
 		{"least", 16, 1, 1, 1, 1},
 	} {
-		l := New(tc.max, tc.perCaller, func(Kind, Caller) {})
+		l := New(tc.max, tc.perCaller, unplaced, func(Kind, Caller) {})
 		for k, want := range map[Kind]int{Admitted: tc.admitted, Public: tc.public, Examining: tc.exam} {
 			c := address(1)
 			if k == Admitted {
@@ -50,7 +58,7 @@ func TestShares(t *testing.T) {
 
 // A few who take all they can leave a place for whoever comes new, in each kind.
 func TestFewLeaveRoom(t *testing.T) {
-	l := New(1024, 256, func(Kind, Caller) {})
+	l := New(1024, 256, unplaced, func(Kind, Caller) {})
 	for k := range l.groups {
 		for n := range 10 {
 			fill(l, Kind(k), address(n))
@@ -59,14 +67,14 @@ func TestFewLeaveRoom(t *testing.T) {
 		if g.total < g.max-g.max/8 {
 			t.Fatalf("%v: %d of %d are taken", Kind(k), g.total, g.max)
 		}
-		if _, ok := l.Enter(Kind(k), address(20)); !ok {
+		if _, ok := l.Enter(request, Kind(k), address(20)); !ok {
 			t.Errorf("%v: no place for a new caller", Kind(k))
 		}
-		if _, ok := l.Enter(Kind(k), address(20)); ok {
+		if _, ok := l.Enter(request, Kind(k), address(20)); ok {
 			t.Errorf("%v: a second of the last places for one caller", Kind(k))
 		}
 		for n := range 10000 {
-			l.Enter(Kind(k), address(100+n))
+			l.Enter(request, Kind(k), address(100+n))
 		}
 		if g.total != g.max {
 			t.Errorf("%v: %d places are taken, there are %d", Kind(k), g.total, g.max)
@@ -76,7 +84,7 @@ func TestFewLeaveRoom(t *testing.T) {
 
 // Who has no address is nobody in particular.
 func TestNobody(t *testing.T) {
-	l := New(1024, 256, func(Kind, Caller) {})
+	l := New(1024, 256, unplaced, func(Kind, Caller) {})
 	if n := len(fill(l, Public, Caller{})); n != 256 {
 		t.Errorf("%d places, want all 256", n)
 	}
@@ -84,30 +92,42 @@ func TestNobody(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	var refused []string
-	l := New(16, 2, func(k Kind, c Caller) { refused = append(refused, k.String()+" "+c.Subject) })
+	held := 0
+	l := New(16, 2, func(of context.Context, n int) {
+		if of != request {
+			t.Error("the place is somebody else's")
+		}
+		held += n
+	}, func(k Kind, c Caller) { refused = append(refused, k.String()+" "+c.Subject) })
 	places := fill(l, Admitted, subject(1))
 	if len(places) != 2 || fmt.Sprint(refused) != "[admitted s1]" {
 		t.Errorf("%d places, refused %v", len(places), refused)
 	}
+	if held != 2 {
+		t.Errorf("%d were said to have a place, want 2", held)
+	}
 	for _, p := range places {
 		p.Leave()
+	}
+	if held != 0 {
+		t.Errorf("%d are still said to have a place", held)
 	}
 	if g := l.groups[Admitted]; g.total != 0 || len(g.callers) != 0 {
 		t.Errorf("%d places and %d callers are left", g.total, len(g.callers))
 	}
 	Place{}.Leave()
-	if _, ok := (*Limiter)(nil).Enter(Admitted, subject(1)); !ok {
+	if _, ok := (*Limiter)(nil).Enter(request, Admitted, subject(1)); !ok {
 		t.Error("no limiter is a limit")
 	}
 }
 
 func TestParallel(t *testing.T) {
-	l := New(64, 16, func(Kind, Caller) {})
+	l := New(64, 16, unplaced, func(Kind, Caller) {})
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
 			for range 1000 {
-				p, ok := l.Enter(Admitted, subject(n%3))
+				p, ok := l.Enter(request, Admitted, subject(n%3))
 				if g := l.groups[Admitted]; ok {
 					g.mu.Lock()
 					if g.total > g.max || g.callers[subject(n%3)] > g.each {

@@ -27,7 +27,7 @@ func (p *proxy) checkHeaders(h http.Header) error {
 // an overload is never the token's fault.
 func (p *proxy) enter(x *exchange, k inflight.Kind, c inflight.Caller) error {
 	var ok bool
-	if x.place, ok = p.inFlight.Enter(k, c); !ok {
+	if x.place, ok = p.inFlight.Enter(x.in.Context(), k, c); !ok {
 		return authn.Unavailable(authn.Overload, "too many requests under way (%s)", k)
 	}
 	return nil
