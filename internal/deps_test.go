@@ -84,6 +84,7 @@ var rooms = []struct {
 	{"internal/fairqueue", nil, "it hands out turns, whatever they are for"},
 	{"internal/filewatch", nil, "it reads files, whatever is in them"},
 	{"internal/filewatch/volumetest", nil, "it stands in for the kubelet, in tests"},
+	{"internal/garbage", nil, "it looks at how much was left, and not at what"},
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
 	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch", "internal/span"}, "it says what a token claims, and decides nothing"},
@@ -204,7 +205,7 @@ func chain(from pkg, to string, all map[string]pkg) string {
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/inflight", "internal/memlimit", "internal/pages", "internal/processors", "internal/span", "internal/status", "internal/traceparent"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/garbage", "internal/inflight", "internal/memlimit", "internal/pages", "internal/processors", "internal/span", "internal/status", "internal/traceparent"} {
 		for _, dep := range ours[room].Deps {
 			if p := all[dep]; !p.Standard {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)

@@ -290,6 +290,7 @@ func runGate(ctx context.Context, c *config.Config) error {
 	}
 	defer out.Sync()
 	sayMemory := limitMemory(os.DirFS("/"))
+	defer paceGarbage()()
 	g, err := newGate(c, out)
 	if err != nil {
 		return err

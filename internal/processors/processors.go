@@ -22,7 +22,7 @@ const (
 	enough = 0.75
 	// calm is for how many ticks in a row half as many must have been enough before
 	// it is half as many: to change the number stops everything for a moment.
-	calm = 10
+	calm = 5
 )
 
 // A Governor says how many there are.

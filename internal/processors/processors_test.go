@@ -13,7 +13,7 @@ import (
 )
 
 // run has a governor see how many processors are busy, a tick each, and returns what
-// it sets, with the tick: "10:1" is one processor after the tenth.
+// it sets, with the tick: "5:1" is one processor after the fifth.
 func run(t *testing.T, most func() int, busy []float64) (set []string) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, next := time.Now(), 0
@@ -47,19 +47,19 @@ func TestGovernor(t *testing.T) {
 		busy [][]float64
 		want string
 	}{
-		{"idle", 2, [][]float64{ticks(30, 0)}, "10:1"},
-		{"idle, of eight", 8, [][]float64{ticks(40, 0)}, "10:4 20:2 30:1"},
-		{"idle, of three", 3, [][]float64{ticks(40, 0)}, "10:1"},
+		{"idle", 2, [][]float64{ticks(30, 0)}, "5:1"},
+		{"idle, of eight", 8, [][]float64{ticks(40, 0)}, "5:4 10:2 15:1"},
+		{"idle, of three", 3, [][]float64{ticks(40, 0)}, "5:1"},
 		{"idle, there is one", 1, [][]float64{ticks(40, 0)}, ""},
 		{"busy, there is one", 1, [][]float64{ticks(40, 1)}, ""},
-		{"one would do", 2, [][]float64{ticks(20, 0.7)}, "10:1"},
+		{"one would do", 2, [][]float64{ticks(20, 0.7)}, "5:1"},
 		{"one would not", 2, [][]float64{ticks(40, 0.8)}, ""},
 		{"as much as there is", 2, [][]float64{ticks(40, 2)}, ""},
-		{"not for long enough", 2, [][]float64{ticks(9, 0), {0.8}, ticks(9, 0), {0.8}}, ""},
-		{"a burst", 2, [][]float64{ticks(12, 0), {0.9}, ticks(9, 0)}, "10:1"},
-		{"a burst and its end", 2, [][]float64{ticks(12, 0), {0.9}, ticks(11, 0)}, "10:1 23:1"},
-		{"more and more", 8, [][]float64{ticks(32, 0), {0.8, 1.6, 3.2}, ticks(3, 7)}, "10:4 20:2 30:1 33:2 34:4"},
-		{"half of them", 8, [][]float64{ticks(32, 2.5)}, "10:4"},
+		{"not for long enough", 2, [][]float64{ticks(4, 0), {0.8}, ticks(4, 0), {0.8}}, ""},
+		{"a burst", 2, [][]float64{ticks(12, 0), {0.9}, ticks(4, 0)}, "5:1"},
+		{"a burst and its end", 2, [][]float64{ticks(12, 0), {0.9}, ticks(6, 0)}, "5:1 18:1"},
+		{"more and more", 8, [][]float64{ticks(17, 0), {0.8, 1.6, 3.2}, ticks(3, 7)}, "5:4 10:2 15:1 18:2 19:4"},
+		{"half of them", 8, [][]float64{ticks(32, 2.5)}, "5:4"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := strings.Join(run(t, func() int { return tc.most }, slices.Concat(tc.busy...)), " "); got != tc.want {
@@ -78,8 +78,8 @@ func TestLimitChanges(t *testing.T) {
 			most = 3
 		}
 		return most
-	}, slices.Concat(ticks(20, 0), ticks(2, 2)))
-	if want := "10:2 20:1 21:2"; strings.Join(got, " ") != want {
+	}, slices.Concat(ticks(10, 0), ticks(2, 2)))
+	if want := "5:2 10:1 11:2"; strings.Join(got, " ") != want {
 		t.Errorf("set %q, want %q", got, want)
 	}
 	if asked != 4 { // at first, for two, for three, at the end
