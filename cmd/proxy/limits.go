@@ -120,6 +120,7 @@ func (l *limits) admit(s *server, connections *connlimit.Limit) {
 	s.listener = connections.Listener(s.listener)
 	s.http.Handler = connections.Handler(s.http.Handler)
 	s.http.ConnContext = connections.Context
+	s.http.ConnState = connections.State
 	if s.http.TLSConfig != nil {
 		s.http.TLSConfig.GetConfigForClient = connections.Hello
 	}

@@ -2,7 +2,7 @@
 // address may have, and what unfinished headers and HTTP/2 requests may hold of our
 // memory and take of our time.
 //
-// A server takes part with its listener, its ConnContext and its handler: they
+// A server takes part with its listener, its ConnContext, ConnState and handler: they
 // are how a connection is known to wait for its first request, to serve one, or
 // to be idle between two. That is so for HTTP/1, HTTP/2 and upgraded connections
 // alike: a TLS handshake that does not end, or an HTTP/2 connection with nothing

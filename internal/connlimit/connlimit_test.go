@@ -45,7 +45,7 @@ func newSite(t *testing.T, max int) *site {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
-	server := &http.Server{Handler: s.limit.Handler(http.HandlerFunc(s.serve)), ConnContext: s.limit.Context, Protocols: new(http.Protocols)}
+	server := &http.Server{Handler: s.limit.Handler(http.HandlerFunc(s.serve)), ConnContext: s.limit.Context, ConnState: s.limit.State, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
 	go server.Serve(s.limit.Listener(counting{l, &s.most}))
@@ -441,4 +441,25 @@ func TestLeaving(t *testing.T) {
 	if len(l.leaving) != 0 || l.Open() != 0 {
 		t.Errorf("%v leaving and %d open at the end", l.leaving, l.Open())
 	}
+}
+
+// What is left of a body that nobody has read is no header; what comes then is one.
+func TestRestOfBody(t *testing.T) {
+	s := newSite(t, 64)
+	rest := strings.Repeat("a line of the body\n", 10<<10) // as a header, too much
+	k := s.dial("127.0.0.1", "")
+	for range 3 {
+		fmt.Fprintf(k, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(rest), rest)
+		res, err := http.ReadResponse(k.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, res.Body)
+	}
+	io.WriteString(k, "GET / HTTP/1.1\r\n"+strings.Repeat("a: b\r\n", 10<<10))
+	s.eventually("the unfinished header is too much", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.closed) == 1 && strings.HasPrefix(s.closed[0], string(Header))
+	})
 }

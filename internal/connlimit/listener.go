@@ -89,6 +89,9 @@ type conn struct {
 	weight   atomic.Int64 // of the requests on it
 	untaken  atomic.Int64 // answers
 	came     atomic.Int64 // requests of the last Read that may still begin
+	// served says that a request of HTTP/1 has begun, and its body may not be at its
+	// end. Its server drops the rest behind the handler: that is no header.
+	served atomic.Bool
 }
 
 // Read implements [net.Conn].
@@ -100,7 +103,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.rest != nil {
 		c.greet(p[:n])
 	}
-	if n > 0 && c.requests.Load() == 0 {
+	if n > 0 && c.requests.Load() == 0 && !c.served.Load() {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
 	}
 	if n > 0 && c.http2.Load() && !c.limit.bring(c, n) {

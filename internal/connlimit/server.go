@@ -8,10 +8,23 @@ import (
 
 // Context is for [http.Server.ConnContext].
 func (l *Limit) Context(ctx context.Context, nc net.Conn) context.Context {
-	if tls, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = tls.NetConn()
+	return context.WithValue(ctx, connKey{}, beneath(nc))
+}
+
+// State is for [http.Server.ConnState]. Without it, nothing that comes after the
+// first request of an HTTP/1 connection is weighed.
+func (l *Limit) State(nc net.Conn, s http.ConnState) {
+	if c, ok := beneath(nc).(*conn); ok && s == http.StateIdle {
+		c.served.Store(false)
 	}
-	return context.WithValue(ctx, connKey{}, nc)
+}
+
+// beneath returns what TLS runs on.
+func beneath(nc net.Conn) net.Conn {
+	if tls, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return tls.NetConn()
+	}
+	return nc
 }
 
 type connKey struct{}
@@ -24,6 +37,8 @@ func (l *Limit) Handler(next http.Handler) http.Handler {
 			if r.ProtoMajor == 2 {
 				l.start(c)
 				defer l.finish(c, w)
+			} else {
+				c.served.Store(true)
 			}
 			l.begin(c)
 			defer l.end(c)
