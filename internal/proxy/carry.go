@@ -78,7 +78,7 @@ func add(h http.Header, name string, values []string) {
 
 // interim passes interim answers (1xx) on, while it may: the transport may be late.
 type interim struct {
-	w http.ResponseWriter
+	w informing
 
 	mu      sync.Mutex
 	stopped bool

@@ -201,7 +201,7 @@ func TestCarry(t *testing.T) {
 // An interim answer that comes too late is nobody's.
 func TestLateInterim(t *testing.T) {
 	w := httptest.NewRecorder()
-	i := &interim{w: w}
+	i := &interim{w: informing{ResponseWriter: w}}
 	i.stop()
 	if err := i.pass(103, textproto.MIMEHeader{"Link": {"</a>"}}); err != nil || len(w.Header()) > 0 || w.Code != 200 {
 		t.Errorf("%v, %d %v", err, w.Code, w.Header())
