@@ -36,7 +36,7 @@ bench-floods: ## what floods of bad tokens do to callers, in figures (25 minutes
 	go -C bench run ./floods $(FLAGS)
 
 # What a request passes through, and nothing that waits.
-MICRO     = ^Benchmark(BearerToken|Decode|Verify|Hit|KnownToken|Gate|Rewrite|Bare)$$
+MICRO     = ^Benchmark(BearerToken|Decode|Verify|Hit|KnownToken|Observe|Gate|Rewrite|Bare)$$
 MICRO_IN  = ./cmd/proxy ./internal/authn ./internal/authn/jwt ./internal/authn/oidc ./internal/cache ./internal/proxy
 
 bench-micro: ## Go benchmarks, held against bench/baseline.txt (2 minutes); bin/micro.txt is the next baseline

@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"net/netip"
 	"testing"
+	"time"
 
 	"sallyport/internal/authn"
+	"sallyport/internal/proxy"
 )
 
 // BenchmarkKnownToken is what a request with a known token waits for: its header
@@ -30,4 +32,22 @@ func BenchmarkKnownToken(b *testing.B) {
 		decide()
 	}
 	b.ReportMetric(float64(len(token)), "token-bytes")
+}
+
+// BenchmarkObserve is what is counted of a request that is let in: by the metrics, the
+// callers and the status page, where callers have metrics too. The decision is counted
+// in [BenchmarkKnownToken].
+func BenchmarkObserve(b *testing.B) {
+	w := start(b, "--caller-metrics=256")
+	o := observer{w.gate.metrics, w.gate.callers, w.gate.recent}
+	d := proxy.Done{
+		Code: http.StatusOK, Reason: authn.OK, Took: time.Millisecond, Subject: "system:serviceaccount:shop:checkout",
+		Token: authn.Token{Issued: time.Now(), Expires: time.Now().Add(time.Hour)},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		o.InFlight(1)
+		o.InFlight(-1)
+		o.Request(d)
+	}
 }

@@ -52,13 +52,13 @@ func TestGovernor(t *testing.T) {
 		{"idle, of three", 3, [][]float64{ticks(40, 0)}, "5:1"},
 		{"idle, there is one", 1, [][]float64{ticks(40, 0)}, ""},
 		{"busy, there is one", 1, [][]float64{ticks(40, 1)}, ""},
-		{"one would do", 2, [][]float64{ticks(20, 0.7)}, "5:1"},
-		{"one would not", 2, [][]float64{ticks(40, 0.8)}, ""},
+		{"one would do", 2, [][]float64{ticks(20, 0.8)}, "5:1"},
+		{"one would not", 2, [][]float64{ticks(40, 0.9)}, ""},
 		{"as much as there is", 2, [][]float64{ticks(40, 2)}, ""},
-		{"not for long enough", 2, [][]float64{ticks(4, 0), {0.8}, ticks(4, 0), {0.8}}, ""},
+		{"not for long enough", 2, [][]float64{ticks(4, 0), {0.9}, ticks(4, 0), {0.9}}, ""},
 		{"a burst", 2, [][]float64{ticks(12, 0), {0.9}, ticks(4, 0)}, "5:1"},
 		{"a burst and its end", 2, [][]float64{ticks(12, 0), {0.9}, ticks(6, 0)}, "5:1 18:1"},
-		{"more and more", 8, [][]float64{ticks(17, 0), {0.8, 1.6, 3.2}, ticks(3, 7)}, "5:4 10:2 15:1 18:2 19:4"},
+		{"more and more", 8, [][]float64{ticks(17, 0), {0.9, 1.8, 3.6}, ticks(3, 7)}, "5:4 10:2 15:1 18:2 19:4"},
 		{"half of them", 8, [][]float64{ticks(32, 2.5)}, "5:4"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
