@@ -18,6 +18,13 @@ var specialPaths = map[string]http.HandlerFunc{
 	"/upgrade/426": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(426) },
 	// Another protocol than was asked for.
 	"/upgrade/h2c": func(w http.ResponseWriter, _ *http.Request) { switchTo(w, "h2c") },
+	// Interim answers, and then one whose header differs.
+	"/hints": func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 3 {
+			w.Header()[fmt.Sprint("X-Hint-", i)] = []string{"x"}
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	},
 	// An app that takes every upgrade.
 	"/upgrade/any": func(w http.ResponseWriter, r *http.Request) { switchTo(w, r.Header.Get("Upgrade")) },
 }

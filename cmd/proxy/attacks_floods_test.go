@@ -86,6 +86,10 @@ func frameFloods() campaign {
 				name: "rapid reset without a token", sent: "the same without", wants: []string{served, bounded}, then: "the connection ends with the first answer", try: resets(pseudo(":path", "/hang"), reset),
 			},
 			{
+				name: "golang/go#67940: a reset at an interim answer", sent: "streams that get 103s, each reset meanwhile", wants: []string{served, bounded}, then: "the header that is sent and the one that is changed are two",
+				proofs: []string{"internal/proxy.TestResetAtInterim"}, try: resets(withToken(pseudo(":path", "/hints")), reset),
+			},
+			{
 				name: "CVE-2025-8671: the server is made to reset", sent: "streams with a good token, and in each a WINDOW_UPDATE of 0", wants: []string{served, bounded},
 				try: resets(hang, func(c *h2conn, stream uint32) error { return c.WriteWindowUpdate(stream, 0) }),
 			},
