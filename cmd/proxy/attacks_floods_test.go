@@ -196,8 +196,10 @@ func untaken(s *siege) {
 // waits until it loses a connection.
 func untakenByMany(s *siege) {
 	lost := make(chan string, 8)
+	var all []*h2conn
 	for range cap(lost) {
 		c := s.h2()
+		all = append(all, c)
 		defer c.Close()
 		must(s.t, c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
 		for i := range uint32(maxStreams) {
@@ -205,7 +207,18 @@ func untakenByMany(s *siege) {
 		}
 		go func() { lost <- c.outcome(0) }()
 	}
-	s.got(<-lost, "")
+	// Somebody has to wait for room: who is at the app meanwhile takes none.
+	for goOn := true; goOn; {
+		for _, c := range all {
+			_ = c.WritePing(false, [8]byte{}) // one of them is closed
+		}
+		select {
+		case outcome := <-lost:
+			s.got(outcome, "")
+			goOn = false
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 	s.othersAreServed()
 }
 
