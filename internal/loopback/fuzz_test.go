@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// FuzzAnswer has the app answer with any bytes. What comes of them is what net/http
+// FuzzUpstream has the app answer with any bytes. What comes of them is what net/http
 // makes of them, and the next request gets its own answer.
-func FuzzAnswer(f *testing.F) {
+func FuzzUpstream(f *testing.F) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for _, s := range []string{
 		"", ok, ok + "\r\n", ok + "Content-Length: 2\r\n\r\nhi", ok + "Content-Length: 2\r\n\r\nhi" + ok + "Content-Length: 6\r\n\r\nothers",
