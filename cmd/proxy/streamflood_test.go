@@ -39,13 +39,14 @@ func (f *torrent) run(ctx context.Context, n int) {
 	for range n {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				c, err := d.DialContext(ctx, "tcp", f.to)
+				raw, err := d.DialContext(ctx, "tcp", f.to)
 				if err != nil {
 					continue // the gate's queue is full of ours
 				}
-				unhook := context.AfterFunc(ctx, func() { c.Close() })
+				unhook := context.AfterFunc(ctx, func() { raw.Close() })
+				c := raw
 				if f.tls {
-					c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+					c = tls.Client(raw, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 				}
 				f.session(c)
 				c.Close()
