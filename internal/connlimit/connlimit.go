@@ -59,11 +59,9 @@ type Limit struct {
 	mu        sync.Mutex
 	open      int
 	addresses map[netip.Addr]*address
-	leaving   map[netip.Addr]int // those that were closed, and have not ended
-	header    int                // what unfinished headers weigh
+	header    int // what unfinished headers weigh
 	waiting   queue
 	idle      queue
-	turns     turns
 	http2     map[*conn]struct{} // those that speak it
 	waiters   []*conn            // have read what there is no room for
 	ticking   bool               // somebody looks after them
@@ -77,6 +75,10 @@ type address struct {
 	bounded bool         // it is one: a unix socket has none
 	open    atomic.Int64 // connections; written under the limit's lock
 	weight  atomic.Int64 // of its requests on HTTP/2, those of closed connections among them
+
+	// Guarded by the limit's lock.
+	leaving int   // connections that were closed, and have not ended
+	large   *line // of large headers; nil: there are none
 }
 
 // New returns a limit of max connections, at least 2, and half of that for each
@@ -86,8 +88,7 @@ type address struct {
 func New(max, streams int, closed func(Cause, netip.Addr)) *Limit {
 	l := &Limit{
 		max: max, perAddress: max / 2, maxHeader: max * headerShare, streams: streams,
-		closed: closed, addresses: map[netip.Addr]*address{}, leaving: map[netip.Addr]int{}, turns: turns{},
-		http2: map[*conn]struct{}{},
+		closed: closed, addresses: map[netip.Addr]*address{}, http2: map[*conn]struct{}{},
 	}
 	l.waiting.init()
 	l.idle.init()
@@ -109,16 +110,16 @@ func (l *Limit) Open() int {
 // whether there is room.
 func (l *Limit) enter(c *conn) bool {
 	l.mu.Lock()
-	if l.leaving[c.addr] >= max(minLeaving, l.max/8) {
+	if c.from = l.addresses[c.addr]; c.from == nil {
+		c.from = &address{bounded: c.addr.IsValid()}
+	}
+	if c.from.leaving >= max(minLeaving, l.max/8) {
 		l.mu.Unlock()
 		l.closed(Refused, c.addr)
 		return false
 	}
 	var victim *conn
 	var cause Cause
-	if c.from = l.addresses[c.addr]; c.from == nil {
-		c.from = &address{bounded: c.addr.IsValid()}
-	}
 	crowded := c.from.bounded && int(c.from.open.Load()) >= l.perAddress
 	if crowded || l.open >= l.max {
 		if victim, cause = l.oldest(c.addr, crowded); victim == nil {
@@ -156,9 +157,9 @@ func (l *Limit) oldest(addr netip.Addr, same bool) (*conn, Cause) {
 // an address with an eighth of all connections leaving gets no other. The caller
 // holds the lock.
 func (l *Limit) dismiss(c *conn) {
-	l.remove(c)
 	c.leaving = true
-	l.leaving[c.addr]++
+	c.from.leaving++
+	l.remove(c)
 }
 
 // ended forgets c, which its server has closed. The caller holds the lock.
@@ -167,12 +168,10 @@ func (l *Limit) ended(c *conn) {
 		l.remove(c)
 	}
 	l.next(c)
-	if !c.leaving {
-		return
-	}
-	c.leaving = false
-	if l.leaving[c.addr]--; l.leaving[c.addr] == 0 {
-		delete(l.leaving, c.addr)
+	if c.leaving {
+		c.leaving = false
+		c.from.leaving--
+		l.forget(c)
 	}
 }
 
@@ -190,7 +189,7 @@ func (l *Limit) remove(c *conn) {
 
 // forget lets go of c's address where nothing is left of it.
 func (l *Limit) forget(c *conn) {
-	if a := c.from; a.open.Load() == 0 && a.weight.Load() == 0 && l.addresses[c.addr] == a {
+	if a := c.from; a.open.Load() == 0 && a.weight.Load() == 0 && a.leaving == 0 && a.large == nil && l.addresses[c.addr] == a {
 		delete(l.addresses, c.addr)
 	}
 }

@@ -438,8 +438,8 @@ func TestLeaving(t *testing.T) {
 	for _, c := range all {
 		c.Close()
 	}
-	if len(l.leaving) != 0 || l.Open() != 0 {
-		t.Errorf("%v leaving and %d open at the end", l.leaving, l.Open())
+	if len(l.addresses) != 0 || l.Open() != 0 {
+		t.Errorf("%d addresses and %d open at the end", len(l.addresses), l.Open())
 	}
 }
 

@@ -1,9 +1,6 @@
 package connlimit
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 const (
 	// largeHeader is from where on a header is large, in bytes: those with a token
@@ -14,17 +11,14 @@ const (
 	turn = 5 * time.Millisecond
 )
 
-// turns lets the large headers of one address be read one after the other. Reading
-// one takes net/http ten times as long as all the rest that we do for a request:
-// 16 connections that send nothing else would keep every processor busy with them,
-// and everybody else waits. The limit's lock guards it.
-type turns map[netip.Addr]*line
-
-// A line is one address's: who is at it, and who waits, the oldest first.
+// A line lets the large headers of one address be read one after the other. Reading
+// one takes net/http ten times as long as all the rest that we do for a request: 16
+// connections that send nothing else would keep every processor busy with them, and
+// everybody else waits.
 type line struct {
-	at      *conn
+	at      *conn // whose turn it is
 	expiry  *time.Timer
-	waiting []waiter
+	waiting []waiter // the oldest first
 }
 
 type waiter struct {
@@ -35,11 +29,10 @@ type waiter struct {
 // take has c be at it, or returns what tells when it is.
 func (l *Limit) take(c *conn) <-chan struct{} {
 	c.large = true
-	q := l.turns[c.addr]
+	q := c.from.large
 	if q == nil {
-		q = &line{}
-		l.turns[c.addr] = q
-		l.give(q, c)
+		c.from.large = &line{}
+		l.give(c.from.large, c)
 		return nil
 	}
 	w := waiter{c, make(chan struct{})}
@@ -58,13 +51,14 @@ func (l *Limit) give(q *line, c *conn) {
 
 // next ends c's turn, if it has one.
 func (l *Limit) next(c *conn) {
-	q := l.turns[c.addr]
+	q := c.from.large
 	if q == nil || q.at != c {
 		return
 	}
 	q.expiry.Stop()
 	if len(q.waiting) == 0 {
-		delete(l.turns, c.addr)
+		c.from.large = nil
+		l.forget(c)
 		return
 	}
 	w := q.waiting[0]

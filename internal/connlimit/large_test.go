@@ -59,8 +59,8 @@ func TestTurns(t *testing.T) {
 				}
 				first.Close()
 				second.Close()
-				if len(l.turns) != 0 {
-					t.Errorf("%d turns are left", len(l.turns))
+				if len(l.addresses) != 0 {
+					t.Errorf("%d addresses are left, with their turns", len(l.addresses))
 				}
 			})
 		})
@@ -71,13 +71,14 @@ func TestTurns(t *testing.T) {
 // much they are together.
 func TestTurnsWeighNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		one := netip.MustParseAddr("127.0.0.2")
 		l := New(64, 100, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
 		var served sync.WaitGroup
 		all := make(chan struct{})
 		for range l.maxHeader/largeHeader + 1 { // more than may be unfinished
 			near, far := net.Pipe()
 			t.Cleanup(func() { far.Close() })
-			c := &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
+			c := &conn{Conn: near, limit: l, addr: one}
 			l.enter(c)
 			served.Go(func() {
 				l.arrived(c, largeHeader+1, 1)
@@ -89,8 +90,31 @@ func TestTurnsWeighNothing(t *testing.T) {
 		synctest.Wait() // one has its turn, and all others wait
 		close(all)
 		served.Wait()
-		if l.header != 0 || len(l.turns) != 0 {
-			t.Errorf("%d bytes and %d turns are left", l.header, len(l.turns))
+		if turns := l.addresses[one].large; l.header != 0 || turns != nil {
+			t.Errorf("%d bytes and the turns %v are left", l.header, turns)
+		}
+	})
+}
+
+// Who was closed while it waited still gets its turn, and nothing is left behind it.
+func TestTurnOfTheGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(64, 100, func(Cause, netip.Addr) {})
+		var both [2]*conn
+		for i := range both {
+			near, far := net.Pipe()
+			t.Cleanup(func() { far.Close() })
+			both[i] = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
+			l.enter(both[i])
+			go l.arrived(both[i], largeHeader+1, 1)
+			synctest.Wait()
+		}
+		both[1].Close()
+		both[0].Close()
+		time.Sleep(turn)
+		synctest.Wait()
+		if len(l.addresses) != 0 {
+			t.Errorf("%d addresses are left", len(l.addresses))
 		}
 	})
 }
