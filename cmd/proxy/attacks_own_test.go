@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -110,10 +109,8 @@ func (s *siege) debug(path string, change func(*http.Request)) (int, string) {
 }
 
 func clearToTLS(s *siege) {
-	dir := s.t.TempDir()
-	writeCertificate(s.t, dir, "gate", time.Now().Add(time.Hour))
 	other := &siege{whole: s.t, way: way{app: "http"}, tap: s.tap, outcomes: map[string]string{}}
-	other.world = start(s.t, "--upstream="+s.app.URL, "--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+	other.world = start(s.t, append(certified(s.t, time.Hour), "--upstream="+s.app.URL)...)
 	other.good = other.world.token()
 	other.refused(known("/"))
 	for outcome := range other.outcomes {

@@ -50,9 +50,7 @@ func besiege(t testing.TB, way way, args []string) *siege {
 	s := &siege{whole: t, way: way, tap: &tap{}, outcomes: map[string]string{}}
 	args = append(append([]string{"--upstream=" + s.serveApp(t)}, siegeArgs...), args...)
 	if way.tls {
-		dir := t.TempDir()
-		writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
-		args = append(args, "--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+		args = append(args, certified(t, time.Hour)...)
 	}
 	s.world = start(t, args...)
 	s.good = s.world.token()

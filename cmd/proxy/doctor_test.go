@@ -234,11 +234,7 @@ func (w *world) aged(age time.Duration) string {
 
 // certificate has one that ends so long from now.
 func certificate(left time.Duration) func(w *world) []string {
-	return func(w *world) []string {
-		dir := w.t.TempDir()
-		writeCertificate(w.t.(*testing.T), dir, "gate", time.Now().Add(left))
-		return []string{"--tls-cert-file=" + filepath.Join(dir, "tls.crt"), "--tls-key-file=" + filepath.Join(dir, "tls.key")}
-	}
+	return func(w *world) []string { return certified(w.t, left) }
 }
 
 // caOf writes a server's own certificate into a file.

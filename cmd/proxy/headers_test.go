@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,10 +31,7 @@ func headerOf(lines, bytes int) (names, values []string) {
 // too many bytes end an HTTP/2 connection: Go's server does not read on then.
 func TestHeaderLimits(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
-	w := start(t, "--public-path=/*", "--max-headers=100",
-		"--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+	w := start(t, append(certified(t, time.Hour), "--public-path=/*", "--max-headers=100")...)
 	for _, tc := range []struct {
 		lines, bytes, want int
 	}{

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,8 +129,7 @@ func TestSlowLorisMemory(t *testing.T) {
 	attackers := 700
 	fmt.Sscan(os.Getenv("SALLYPORT_LORIS"), &attackers)
 	t.Parallel()
-	program, dir := buildProgram(t), t.TempDir()
-	writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
+	program := buildProgram(t)
 	for _, tc := range []struct {
 		name, text string
 		pause      time.Duration
@@ -150,20 +147,11 @@ func TestSlowLorisMemory(t *testing.T) {
 		{"handshakes", slowHello + strings.Repeat("x", 400), 10 * time.Second, attackers, 40, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			args := []string{"--log-level=info"}
+			w, args := around(t), []string{"--log-level=info"}
 			if tc.tls {
-				args = append(args, "--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+				args = append(args, certified(t, time.Hour)...)
 			}
-			w := around(t)
-			p := w.child(exec.Command(program, append([]string{"serve"}, w.flags(w.dir, args)...)...))
-			w.eventually("started", func() bool {
-				resp, err := http.Get("http://" + p.admin + "/startupz")
-				if err != nil {
-					return false
-				}
-				resp.Body.Close()
-				return resp.StatusCode == http.StatusOK
-			})
+			p := w.released(program, args)
 			idle := p.rss(t)
 			s := attack(t, "127.0.0.2", p.data, tc.n, tc.pause, tc.text)
 			w.eventually("full", func() bool { return s.opened.Load() >= int64(tc.n) })

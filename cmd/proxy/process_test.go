@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +71,21 @@ func buildProgram(t *testing.T) string {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return file
+}
+
+// released starts the program that buildProgram has built, and waits until its start
+// is over.
+func (w *world) released(program string, args []string) *child {
+	p := w.child(exec.Command(program, append([]string{"serve"}, w.flags(w.dir, args)...)...))
+	w.eventually("started", func() bool {
+		resp, err := http.Get("http://" + p.admin + "/startupz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return p
 }
 
 // child starts a gate, waits until it serves, and ends it with the test.

@@ -9,8 +9,6 @@ import (
 	"encoding/binary"
 	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,8 +167,7 @@ func (m *manner) call(t *testing.T, to, token string) {
 func TestStreamFloodMemory(t *testing.T) {
 	const connections, budget, lasts = 64, 72.0, 2 * time.Second
 	t.Parallel()
-	program, dir := buildProgram(t), t.TempDir()
-	writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
+	program := buildProgram(t)
 	for _, tc := range []struct {
 		name   string
 		tokens string
@@ -185,17 +182,9 @@ func TestStreamFloodMemory(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			w, args := around(t), []string{"--log-level=info"}
 			if tc.tls {
-				args = append(args, "--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+				args = append(args, certified(t, time.Hour)...)
 			}
-			p := w.child(exec.Command(program, append([]string{"serve"}, w.flags(w.dir, args)...)...))
-			w.eventually("started", func() bool {
-				resp, err := http.Get("http://" + p.admin + "/startupz")
-				if err != nil {
-					return false
-				}
-				resp.Body.Close()
-				return resp.StatusCode == http.StatusOK
-			})
+			p := w.released(program, args)
 			good := w.token()
 			f := &torrent{to: p.data, tls: tc.tls, window: tc.window, token: map[string]func() string{
 				"forged": forgery(good), "good": func() string { return good },

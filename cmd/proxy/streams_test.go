@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -193,9 +192,7 @@ func (w *world) brief(ttl time.Duration) string {
 // operator wants it so.
 func TestStreamsExpire(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	writeCertificate(t, dir, "gate", time.Now().Add(time.Hour))
-	closing := startStreams(t, "--leeway=0s", "--tls-cert-file="+filepath.Join(dir, "tls.crt"), "--tls-key-file="+filepath.Join(dir, "tls.key"))
+	closing := startStreams(t, append(certified(t, time.Hour), "--leeway=0s")...)
 	finishing := startStreams(t, "--leeway=0s", "--on-credential-end=finish")
 	token, expires := closing.brief(3*time.Second), time.Now().Add(3*time.Second)
 	ended, left := closing.openAll(token), finishing.openAll(finishing.brief(time.Until(expires)))

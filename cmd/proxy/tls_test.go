@@ -36,6 +36,15 @@ func makeCertificate(t testing.TB, name string, notAfter time.Time) map[string]s
 	}
 }
 
+// certified returns the flags for a listener with a certificate that is good for so
+// long.
+func certified(t testing.TB, left time.Duration) []string {
+	t.Helper()
+	dir := t.TempDir()
+	writeCertificate(t, dir, "gate", time.Now().Add(left))
+	return []string{"--tls-cert-file=" + filepath.Join(dir, "tls.crt"), "--tls-key-file=" + filepath.Join(dir, "tls.key")}
+}
+
 // writeCertificate writes one by renaming, as certificate tools do.
 func writeCertificate(t testing.TB, dir, name string, notAfter time.Time) {
 	t.Helper()
