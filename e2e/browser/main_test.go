@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"sallyport/e2e/demo"
 )
 
 // What go test is given after -args.
@@ -53,7 +55,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	if program, err = build(dir); err != nil {
+	if program, err = demo.Build(dir); err != nil {
 		return 1, err
 	}
 	end, err := startChromium(filepath.Join(dir, "profile"))
@@ -62,19 +64,6 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer end()
 	return m.Run(), nil
-}
-
-func build(dir string) (string, error) {
-	// Two minutes are enough for a cold build on two cores.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	file := filepath.Join(dir, "sallyport")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", file, "./cmd/proxy")
-	cmd.Dir = "../.."
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building sallyport: %w: %s", err, out)
-	}
-	return file, nil
 }
 
 // startChromium starts a browser that asks nobody but the pages it is sent to.

@@ -22,7 +22,7 @@ func TestNumbers(t *testing.T) {
 
 // agree waits until the page shows what /status said a moment ago. The demo's
 // caller calls ten times a second, so that no two looks are at the same moment.
-func (d *demo) agree(t *testing.T, b *tab, again func()) {
+func (d *played) agree(t *testing.T, b *tab, again func()) {
 	t.Helper()
 	var said []shown
 	var page shown

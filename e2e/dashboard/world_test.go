@@ -1,8 +1,6 @@
 package dashboard
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -10,51 +8,38 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"sallyport/e2e/demo"
 )
 
 // play starts `sallyport demo`, which ends with the test, and returns where its gate
 // tells its metrics.
 func play(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "sallyport")
-	build := exec.Command("go", "build", "-o", program, "./cmd/proxy")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building sallyport: %v\n%s", err, out)
-	}
-	ctx, end := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "demo", "--duration=5m")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 15 * time.Second // its own grace is 2 s
-	out, err := cmd.StdoutPipe()
+	program, err := demo.Build(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	folder := make(chan string, 1)
+	d, err := demo.Start(program, func(line string) {
+		if _, log, found := strings.Cut(line, "logs to "); found {
+			folder <- filepath.Dir(log) // it says so once
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		end()
-		_ = cmd.Wait() // its exit code is about its scenes, which have tests of their own
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		_, log, found := strings.Cut(lines.Text(), "logs to ")
-		if !found {
-			continue
-		}
-		go func() {
-			for lines.Scan() { // else it would wait for us
-			}
-		}()
-		flags, err := os.ReadFile(filepath.Join(filepath.Dir(log), "flags"))
+	t.Cleanup(d.End)
+	select {
+	case dir := <-folder:
+		flags, err := os.ReadFile(filepath.Join(dir, "flags"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if m := admin.FindSubmatch(flags); m != nil {
 			return string(m[1])
 		}
+	case <-d.Told():
 	}
 	t.Fatal("the demo does not say where it is")
 	return ""
