@@ -18,8 +18,9 @@ const leastHeap = 16 << 20
 // limitMemory has the garbage collector keep us within four fifths of what our
 // container may take, unless the operator set GOMEMLIMIT. The last fifth is for
 // what Go does not count: the program's own pages, and the kernel's buffers for
-// sockets. Far from the limit nothing changes. The root is that of the file system. It returns what
-// says so in the log, which comes later: the limit is for the gate to be made by.
+// sockets. Far from the limit nothing changes. The root is that of the file system.
+// It returns what says so in the log, which comes later: the limit is for the gate to
+// be made by.
 func limitMemory(root fs.FS) (say func(*zap.Logger)) {
 	if set := os.Getenv("GOMEMLIMIT"); set != "" {
 		return func(log *zap.Logger) {
