@@ -77,7 +77,7 @@ var rooms = []struct {
 	{"internal/callers", []string{"internal/authn"}, "it counts who calls, whoever proved that"},
 	{"internal/certfile", []string{"internal/filewatch"}, "it follows files, whoever they are for"},
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
-	{"internal/connlimit", nil, "it counts connections, whatever is said on them"},
+	{"internal/connlimit", nil, "it counts connections and requests, whoever calls and for what"},
 	{"internal/demo", []string{"internal/authn/jwt", "internal/minicluster"}, "it plays a cluster and its callers; the gate that it shows is the real one, handed to it"},
 	{"internal/doctor", []string{"internal/authn", "internal/authn/jwt", "internal/authn/oidc", "internal/span", "internal/tokenfile"}, "it says what findings mean; who looks is the command"},
 	{"internal/explain", []string{"internal/authn"}, "it tells what the checks of serving came to, and makes none"},

@@ -40,11 +40,11 @@ type limits struct {
 func newLimits(c config.Limits, log *zap.Logger) *limits {
 	l := &limits{config: c, log: log}
 	data := l.tallyConnections("listen")
-	l.data = connlimit.New(c.Connections, c.Streams, func(cause connlimit.Cause, addr netip.Addr) {
+	l.data = connlimit.New(c.Connections, func(cause connlimit.Cause, addr netip.Addr) {
 		l.metrics.ConnectionClosed(string(cause))
 		data(cause, addr)
 	})
-	l.admin = connlimit.New(adminConnections, 1, l.tallyConnections("admin-listen"))
+	l.admin = connlimit.New(adminConnections, l.tallyConnections("admin-listen"))
 	// Without descriptors a kubelet's probe would else make room for the next one,
 	// and a probe that has failed takes the pod out of service.
 	l.admin.After(l.data)
@@ -106,22 +106,22 @@ func (l *limits) apply(s *server) {
 	s.http.MaxHeaderBytes = l.config.HeaderBytes
 	s.http.ReadHeaderTimeout = l.config.ReadHeaderTimeout
 	s.http.IdleTimeout = l.config.IdleTimeout
+	s.http.Protocols = new(http.Protocols)
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true) // TLS is ours
 	s.http.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams:          l.config.Streams,
 		MaxReadFrameSize:              maxFrame,
 		MaxReceiveBufferPerConnection: maxReceived,
 		MaxReceiveBufferPerStream:     maxReceived,
 	}
-	l.admit(s, l.data)
+	s.admit(l.data)
 }
 
 // admit bounds the connections of s.
-func (l *limits) admit(s *server, connections *connlimit.Limit) {
-	s.listener = connections.Listener(s.listener)
+func (s *server) admit(connections *connlimit.Limit) {
+	s.listener = connections.Listener(s.listener, s.tls, s.http.ErrorLog)
 	s.http.Handler = connections.Handler(s.http.Handler)
 	s.http.ConnContext = connections.Context
 	s.http.ConnState = connections.State
-	if s.http.TLSConfig != nil {
-		s.http.TLSConfig.GetConfigForClient = connections.Hello
-	}
 }

@@ -36,6 +36,7 @@ const (
 type server struct {
 	name     string
 	listener net.Listener
+	tls      *tls.Config // nil: none
 	http     *http.Server
 	// busy counts the handlers that run: an upgraded connection is one, which
 	// net/http loses sight of. No WaitGroup, as handlers of HTTP/2 streams that
@@ -90,29 +91,25 @@ func removeSocket(path string) error {
 	return err
 }
 
-// clear lets HTTP/1.1 and HTTP/2 without TLS in.
-func (s *server) clear() {
-	s.http.Protocols = new(http.Protocols)
-	s.http.Protocols.SetHTTP1(true)
-	s.http.Protocols.SetUnencryptedHTTP2(true)
+// secure puts TLS in front.
+func (s *server) secure(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
+	s.tls = &tls.Config{
+		MinVersion: tls.VersionTLS12, GetCertificate: certificate, CipherSuites: suites,
+		NextProtos: []string{"h2", "http/1.1"},
+	}
 }
 
-// secure puts TLS in front, for HTTP/1.1 and HTTP/2.
-func (s *server) secure(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) {
-	s.http.Protocols = new(http.Protocols)
-	s.http.Protocols.SetHTTP1(true)
-	s.http.Protocols.SetHTTP2(true)
-	s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate}
+// suites are those of TLS 1.2 that Go prefers and HTTP/2 allows (RFC 9113, section
+// 9.2.2): forward secrecy, and no CBC. Those of TLS 1.3 are not for choosing.
+var suites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
 // serve serves until the server is shut down.
 func (s *server) serve() error {
-	var err error
-	if s.http.TLSConfig != nil {
-		err = s.http.ServeTLS(s.listener, "", "")
-	} else {
-		err = s.http.Serve(s.listener)
-	}
+	err := s.http.Serve(s.listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -165,15 +165,13 @@ func (g *gate) bind(data http.Handler) (err error) {
 	}
 	if g.certificate != nil {
 		g.data.secure(g.certificate.GetCertificate)
-	} else {
-		g.data.clear()
 	}
 	g.limits.apply(g.data)
 	if g.admin, err = listen("admin-listen", g.config.AdminListen, g.health.Handler(g.metrics.Handler()), g.log); err != nil {
 		return err
 	}
 	g.admin.http.ReadTimeout, g.admin.http.WriteTimeout = adminTimeout, adminTimeout
-	g.limits.admit(g.admin, g.limits.admin)
+	g.admin.admit(g.limits.admin)
 	g.debug, err = listen("debug-listen", g.config.DebugListen, health.Debug(g.drain.wait, g.level, status.Handler(g.snapshot)), g.log)
 	return err
 }

@@ -85,6 +85,31 @@ func TestTLS(t *testing.T) {
 	w.eventually("unready", func() bool { code, _ := w.admin("/readyz"); return code == 503 })
 }
 
+// TestSuites speaks TLS 1.2 with one suite each.
+func TestSuites(t *testing.T) {
+	t.Parallel()
+	w := start(t, certified(t, time.Hour)...)
+	for _, tc := range []struct {
+		suite uint16
+		good  bool
+	}{
+		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, true},
+		{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, true},
+		{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, true},
+		{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, false},
+	} {
+		c, err := tls.Dial("tcp", w.gate.data.addr(), &tls.Config{
+			InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tc.suite},
+		})
+		if good := err == nil; good != tc.good {
+			t.Errorf("%s: %v", tls.CipherSuiteName(tc.suite), err)
+		}
+		if err == nil {
+			c.Close()
+		}
+	}
+}
+
 // secure calls the gate over a new TLS connection.
 func (w *world) secure(token string, h2 bool) *http.Response {
 	w.t.Helper()

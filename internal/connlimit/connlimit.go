@@ -2,9 +2,9 @@
 // address may have, and what unfinished headers and HTTP/2 requests may hold of our
 // memory and take of our time.
 //
-// A server takes part with its listener, its ConnContext, ConnState and handler: they
-// are how a connection is known to wait for its first request, to serve one, or
-// to be idle between two. That is so for HTTP/1, HTTP/2 and upgraded connections
+// A server takes part with its listener, its ConnContext, ConnState, HTTP/2 and
+// handler: they are how a connection is known to wait for its first request, to serve
+// one, or to be idle between two. That is so for HTTP/1, HTTP/2 and upgraded connections
 // alike: a TLS handshake that does not end, or an HTTP/2 connection with nothing
 // but PINGs, waits.
 package connlimit
@@ -52,9 +52,9 @@ const minLeaving = 16
 
 // A Limit is the connections of one server.
 type Limit struct {
-	max, perAddress, maxHeader, streams int
-	closed                              func(Cause, netip.Addr)
-	before                              *Limit // nil: none
+	max, perAddress, maxHeader int
+	closed                     func(Cause, netip.Addr)
+	before                     *Limit // nil: none
 
 	mu        sync.Mutex
 	open      int
@@ -62,9 +62,9 @@ type Limit struct {
 	header    int // what unfinished headers weigh
 	waiting   queue
 	idle      queue
-	http2     map[*conn]struct{} // those that speak it
-	waiters   []*conn            // have read what there is no room for
-	ticking   bool               // somebody looks after them
+	sessions  map[*session]struct{}
+	waiters   []*session // have a stream that there is no room for
+	ticking   bool       // somebody looks after them
 
 	weight atomic.Int64 // of the requests on HTTP/2
 	queued atomic.Bool  // there are waiters
@@ -82,13 +82,12 @@ type address struct {
 }
 
 // New returns a limit of max connections, at least 2, and half of that for each
-// remote address. On HTTP/2 each may have so many streams. closed is called once for
-// each connection that the limit closed, with the address of its other end; it must
-// not block.
-func New(max, streams int, closed func(Cause, netip.Addr)) *Limit {
+// remote address. closed is called once for each connection that the limit closed,
+// with the address of its other end; it must not block.
+func New(max int, closed func(Cause, netip.Addr)) *Limit {
 	l := &Limit{
-		max: max, perAddress: max / 2, maxHeader: max * headerShare, streams: streams,
-		closed: closed, addresses: map[netip.Addr]*address{}, http2: map[*conn]struct{}{},
+		max: max, perAddress: max / 2, maxHeader: max * headerShare,
+		closed: closed, addresses: map[netip.Addr]*address{}, sessions: map[*session]struct{}{},
 	}
 	l.waiting.init()
 	l.idle.init()
@@ -182,8 +181,10 @@ func (l *Limit) remove(c *conn) {
 	l.forgetHeader(c)
 	l.open--
 	c.from.open.Add(-1)
-	delete(l.http2, c)
-	l.leave(c, false)
+	if s := c.http2.Load(); s != nil {
+		delete(l.sessions, s)
+		l.leave(s, false)
+	}
 	l.forget(c)
 }
 

@@ -3,9 +3,11 @@ package connlimit
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,16 +28,19 @@ type site struct {
 	addr    string
 	release chan struct{}
 	waits   atomic.Int64 // requests for /wait
-	most    atomic.Int64 // bytes of a Read
+	failed  lines        // handshakes
 
 	mu     sync.Mutex
 	closed []string // "CAUSE ADDRESS"
 }
 
-func newSite(t *testing.T, max int) *site {
+func newSite(t *testing.T, max int) *site { return newSiteWith(t, max, nil) }
+
+// newSiteWith serves in TLS where there is a config.
+func newSiteWith(t *testing.T, max int, config *tls.Config) *site {
 	t.Helper()
 	s := &site{t: t, release: make(chan struct{})}
-	s.limit = New(max, 100, func(c Cause, a netip.Addr) {
+	s.limit = New(max, func(c Cause, a netip.Addr) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.closed = append(s.closed, string(c)+" "+a.String())
@@ -48,34 +53,9 @@ func newSite(t *testing.T, max int) *site {
 	server := &http.Server{Handler: s.limit.Handler(http.HandlerFunc(s.serve)), ConnContext: s.limit.Context, ConnState: s.limit.State, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true)
-	go server.Serve(s.limit.Listener(counting{l, &s.most}))
+	go server.Serve(s.limit.Listener(l, config, log.New(&s.failed, "", 0)))
 	t.Cleanup(func() { server.Close() })
 	return s
-}
-
-// counting notes how many bytes the Reads of its connections bring at most.
-type counting struct {
-	net.Listener
-	most *atomic.Int64
-}
-
-func (l counting) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return counted{c.(*net.TCPConn), l.most}, nil
-}
-
-type counted struct {
-	*net.TCPConn
-	most *atomic.Int64
-}
-
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.TCPConn.Read(p)
-	c.most.Store(max(c.most.Load(), int64(n)))
-	return n, err
 }
 
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
@@ -94,6 +74,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		c.Close()
 	default:
 		io.WriteString(w, "well")
+		if r.TLS != nil {
+			io.WriteString(w, ", in "+tls.VersionName(r.TLS.Version))
+		}
 	}
 }
 
@@ -159,9 +142,9 @@ func (k *client) send(text string) int {
 
 func (s *site) eventually(what string, so func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !so(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not %s within 5 s; closed: %v", what, s.list())
+			s.t.Fatalf("not %s within 20 s; closed: %v", what, s.list())
 		}
 	}
 }
@@ -279,7 +262,7 @@ func TestWhoGoesWithoutDescriptors(t *testing.T) {
 	last.dial("127.0.0.3", "")
 	accept := func() {
 		t.Helper()
-		if _, err := last.limit.Listener(starved{}).Accept(); !errors.Is(err, syscall.EMFILE) {
+		if _, err := last.limit.Listener(starved{}, nil, nil).Accept(); !errors.Is(err, syscall.EMFILE) {
 			t.Error(err)
 		}
 	}
@@ -390,7 +373,7 @@ func (s *site) pending() int {
 // them, gets no other; nobody else is kept out, and it ends when they do.
 func TestLeaving(t *testing.T) {
 	var closed []string
-	l := New(64, 100, func(c Cause, a netip.Addr) { closed = append(closed, string(c)+" "+a.String()) })
+	l := New(64, func(c Cause, a netip.Addr) { closed = append(closed, string(c)+" "+a.String()) })
 	one, other := netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
 	var all []*conn
 	enter := func(addr netip.Addr) bool {

@@ -28,7 +28,7 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := New(64, 100, func(Cause, netip.Addr) {})
+				l := New(64, func(Cause, netip.Addr) {})
 				enter := func(addr string) *conn {
 					near, far := net.Pipe()
 					t.Cleanup(func() { far.Close() })
@@ -72,7 +72,7 @@ func TestTurns(t *testing.T) {
 func TestTurnsWeighNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one := netip.MustParseAddr("127.0.0.2")
-		l := New(64, 100, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
+		l := New(64, func(cause Cause, _ netip.Addr) { t.Error("closed:", cause) })
 		var served sync.WaitGroup
 		all := make(chan struct{})
 		for range l.maxHeader/largeHeader + 1 { // more than may be unfinished
@@ -99,7 +99,7 @@ func TestTurnsWeighNothing(t *testing.T) {
 // Who was closed while it waited still gets its turn, and nothing is left behind it.
 func TestTurnOfTheGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := New(64, 100, func(Cause, netip.Addr) {})
+		l := New(64, func(Cause, netip.Addr) {})
 		var both [2]*conn
 		for i := range both {
 			near, far := net.Pipe()

@@ -2,20 +2,27 @@ package connlimit
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
+	"log"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
-// Listener returns one whose connections are l's.
-func (l *Limit) Listener(inner net.Listener) net.Listener { return &listener{inner, l} }
+// Listener returns one whose connections are l's, for a server of HTTP/1 and of
+// HTTP/2 without TLS. Where there is a config they are in TLS nevertheless, which the
+// server does not see: so we see what is said. Then log gets the handshakes that fail.
+func (l *Limit) Listener(inner net.Listener, config *tls.Config, log *log.Logger) net.Listener {
+	return &listener{inner, l, config, log}
+}
 
 type listener struct {
 	net.Listener
-	limit *Limit
+	limit  *Limit
+	config *tls.Config // nil: no TLS
+	log    *log.Logger
 }
 
 // Accept implements [net.Listener].
@@ -28,11 +35,16 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc), rest: preface}
-		if l.limit.enter(c) {
-			return c, nil
+		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc)}
+		if !l.limit.enter(c) {
+			_ = nc.Close() // nobody was served on it
+			continue
 		}
-		_ = nc.Close() // nobody was served on it
+		if l.config != nil {
+			return secure(c, l.config, l.log), nil
+		}
+		c.said = said{conn: c, rest: preface}
+		return c, nil
 	}
 }
 
@@ -68,9 +80,9 @@ type conn struct {
 	net.Conn
 	limit *Limit
 	addr  netip.Addr
-	http2 atomic.Bool // speaks it
-	tls   bool        // HTTP/2 is in there; written before http2
-	rest  []byte      // of the preface, as long as it may still come; of Read's alone
+	from  *address
+	said  said                 // without TLS
+	state *tls.ConnectionState // nil: no TLS; written before there is a request
 
 	header     int  // what came of an unfinished header weighs
 	large      bool // it is, and c has or had its turn, or waits for it
@@ -78,17 +90,9 @@ type conn struct {
 	leaving    bool  // gone by our doing, and not closed by the server yet
 	next, prev *conn // in the queue where it stands, if in any
 
-	from   *address
-	read   time.Time // when Read last brought something
-	brings int       // requests that it may be
-	on     chan bool // tells Read to go on, and whether c is open; nil: it does not wait
-	late   bool      // it has waited too long
-
 	// These need no lock.
-	requests atomic.Int64 // under way
-	weight   atomic.Int64 // of the requests on it
-	untaken  atomic.Int64 // answers
-	came     atomic.Int64 // requests of the last Read that may still begin
+	http2    atomic.Pointer[session] // nil: it does not speak it, or not yet
+	requests atomic.Int64            // under way
 	// served says that a request of HTTP/1 has begun, and its body may not be at its
 	// end. Its server drops the rest behind the handler: that is no header.
 	served atomic.Bool
@@ -96,19 +100,20 @@ type conn struct {
 
 // Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) {
-	if c.http2.Load() {
-		c.limit.asks(c)
-	}
 	n, err := c.Conn.Read(p)
-	if c.rest != nil {
-		c.greet(p[:n])
-	}
 	if n > 0 && c.requests.Load() == 0 && !c.served.Load() {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
 	}
-	if n > 0 && c.http2.Load() && !c.limit.bring(c, n) {
+	if !c.said.came(p[:n]) {
 		return 0, net.ErrClosed
 	}
+	return n, err
+}
+
+// Write implements [net.Conn].
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.said.went(p[:n])
 	return n, err
 }
 
@@ -119,18 +124,25 @@ func (c *conn) Close() error {
 	c.limit.mu.Lock()
 	c.limit.ended(c)
 	c.limit.mu.Unlock()
-	c.limit.handedOut(c)
+	if s := c.http2.Load(); s != nil {
+		s.close()
+	}
 	return c.Conn.Close()
 }
 
 // CloseWrite is what net/http ends a connection with where the caller may still
 // be sending.
 func (c *conn) CloseWrite() error {
-	c.limit.mu.Lock()
-	c.limit.next(c) // it was read, or as much of it as is allowed
-	c.limit.mu.Unlock()
+	c.read()
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported
+}
+
+// read notes that a header was read, or as much of it as is allowed.
+func (c *conn) read() {
+	c.limit.mu.Lock()
+	defer c.limit.mu.Unlock()
+	c.limit.next(c)
 }

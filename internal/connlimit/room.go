@@ -6,41 +6,78 @@ import (
 	"time"
 )
 
+// Each request under way on HTTP/2 is a goroutine of net/http's, which costs some
+// 20 KB, and any connection can start as many as it may have streams. So what they
+// weigh is bounded: where there is no room, the next one's header waits before
+// net/http sees it. HTTP/1 weighs nothing, as a connection has one request, and
+// connections are bounded.
+//
+// What runs ends by itself, and soon: who waits for more than a processor has a
+// place of package inflight's meanwhile, and weighs nothing. An answer ends when
+// its caller takes it, so somebody who does not may have to go.
 const (
-	// handingOut is how long net/http may have what it read without asking for
-	// more. It needs microseconds, but never asks again on a connection that it is
-	// about to give up.
-	handingOut = 50 * time.Millisecond
+	// running is what a request weighs that has no place: one for its stream, one
+	// for its handler. An answer that waits to be written has lost its handler, and
+	// weighs less, as the frames that would let it be written may wait too.
+	running = 2
+	// addressRoom is for one address: 128 requests that run, more than any number
+	// of processors is busy with, or 256 answers, as many as a caller has requests
+	// by default. They cost 3 to 6 MB.
+	addressRoom = 256
+	// allRoom is for all together. The last quarter of it is for addresses that
+	// have little under way: three who take all they can get do not keep everybody
+	// else waiting.
+	allRoom  = 4 * addressRoom
+	lastRoom = allRoom / 4
+	little   = 16 * running
+)
+
+const (
 	// patience is how long somebody waits until one who does not take answers has
 	// to go. Others' round trips are shorter, with a packet lost on the way.
 	patience = time.Second
+	// look is the pause between two looks for such a one: so at most twenty of them
+	// go in a second.
+	look = 50 * time.Millisecond
 )
 
-// bring waits until there is room for what n bytes that were read may begin. It
-// reports whether c is still open.
-func (l *Limit) bring(c *conn, n int) bool {
+// weigh adds to what c weighs, and lets others go on where that makes room. It
+// needs no lock: nobody may wait uncounted.
+func (l *Limit) weigh(c *conn, n int) {
+	if n == 0 {
+		return
+	}
+	all, from := l.weight.Add(int64(n)), c.from.weight.Add(int64(n))
+	left := from == 0 && c.from.open.Load() == 0
+	if n < 0 && (left || l.queued.Load() && all < allRoom) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.forget(c)
+		l.letOn()
+	}
+}
+
+// bring waits until there is room for a stream of s. It reports whether the
+// connection is still open.
+func (l *Limit) bring(s *session, stream uint32) bool {
 	l.mu.Lock()
-	if c.gone {
+	if s.conn.gone {
 		l.mu.Unlock()
 		return false
 	}
-	c.read, c.brings = time.Now(), 1 // without TLS net/http reads frame by frame
-	if c.tls {
-		c.brings = min(n/leastHeaders+1, l.streams)
-	}
-	if l.room(c.from) {
-		l.let(c)
+	if l.room(s.conn.from) {
+		s.begin(stream)
 		l.mu.Unlock()
 		return true
 	}
 	on := make(chan bool, 1)
-	c.on = on
-	l.waiters = append(l.waiters, c)
+	s.next, s.since, s.on = stream, time.Now(), on
+	l.waiters = append(l.waiters, s)
 	l.queued.Store(true)
 	l.letOn() // whoever made room until now did not look
 	if !l.ticking && len(l.waiters) > 0 {
 		l.ticking = true
-		time.AfterFunc(handingOut, l.tick)
+		time.AfterFunc(look, l.tick)
 	}
 	l.mu.Unlock()
 	return <-on
@@ -55,50 +92,44 @@ func (l *Limit) room(a *address) bool {
 
 func (a *address) full() bool { return a.bounded && a.weight.Load() >= addressRoom }
 
-// let notes that what c has read goes on.
-func (l *Limit) let(c *conn) {
-	c.came.Store(int64(c.brings))
-	l.weigh(c, c.brings*running)
-}
-
 // letOn lets those go on who wait, while there is room for them.
 func (l *Limit) letOn() {
 	defer func() { l.queued.Store(len(l.waiters) > 0) }()
 	for l.weight.Load() < allRoom {
-		var first *conn
-		for _, c := range l.waiters {
-			if l.room(c.from) && (first == nil || c.before(first)) {
-				first = c
+		var first *session
+		for _, s := range l.waiters {
+			if l.room(s.conn.from) && (first == nil || s.before(first)) {
+				first = s
 			}
 		}
 		if first == nil {
 			return
 		}
+		first.begin(first.next)
 		l.leave(first, true)
-		l.let(first)
 	}
 }
 
 // before orders those who wait: first whose address has least under way, then who
 // has waited too long, then who has least itself, then who came first.
-func (c *conn) before(d *conn) bool {
-	if n := cmp.Compare(c.from.weight.Load(), d.from.weight.Load()); n != 0 {
+func (s *session) before(t *session) bool {
+	if n := cmp.Compare(s.conn.from.weight.Load(), t.conn.from.weight.Load()); n != 0 {
 		return n < 0
 	}
-	if c.late != d.late {
-		return c.late
+	if s.late != t.late {
+		return s.late
 	}
-	return cmp.Or(cmp.Compare(c.weight.Load(), d.weight.Load()), c.read.Compare(d.read)) < 0
+	return cmp.Or(cmp.Compare(s.weight.Load(), t.weight.Load()), s.since.Compare(t.since)) < 0
 }
 
-// leave ends c's wait, if it waits.
-func (l *Limit) leave(c *conn, open bool) {
-	if c.on == nil {
+// leave ends s's wait, if it waits.
+func (l *Limit) leave(s *session, open bool) {
+	if s.on == nil {
 		return
 	}
-	l.waiters = slices.DeleteFunc(l.waiters, func(d *conn) bool { return d == c })
-	c.on <- open
-	c.on, c.late = nil, false
+	l.waiters = slices.DeleteFunc(l.waiters, func(t *session) bool { return t == s })
+	s.on <- open
+	s.on, s.late = nil, false
 }
 
 // tick looks now and then after those who wait: what they wait for may not end by
@@ -106,38 +137,32 @@ func (l *Limit) leave(c *conn, open bool) {
 func (l *Limit) tick() {
 	l.mu.Lock()
 	now := time.Now()
-	var over []*conn
-	for c := range l.http2 {
-		if c.came.Load() > 0 && now.Sub(c.read) > handingOut {
-			over = append(over, c)
-		}
-	}
 	var victim *conn
-	for _, c := range l.waiters {
-		if c.late = now.Sub(c.read) >= patience; c.late && victim == nil {
-			victim = l.slowest(c)
+	for _, s := range l.waiters {
+		if s.late = now.Sub(s.since) >= patience; s.late && victim == nil {
+			victim = l.slowest(s.conn.from)
 		}
 	}
 	if victim != nil {
 		l.dismiss(victim)
 	}
 	if l.ticking = len(l.waiters) > 0; l.ticking {
-		time.AfterFunc(handingOut, l.tick)
+		time.AfterFunc(look, l.tick)
 	}
 	l.mu.Unlock()
-	for _, c := range over {
-		l.handedOut(c)
-	}
 	l.evict(victim, Untaken)
 }
 
-// slowest finds who leaves most answers untaken, of c's address where that has no
+// slowest finds who leaves most answers untaken, of an address where that has no
 // room, and else of all. It returns nil where nobody leaves any.
-func (l *Limit) slowest(c *conn) (slowest *conn) {
-	most := int64(0)
-	for d := range l.http2 {
-		if n := d.untaken.Load(); (d.from == c.from || !c.from.full()) && n > most {
-			slowest, most = d, n
+func (l *Limit) slowest(a *address) (slowest *conn) {
+	most := 0
+	for s := range l.sessions {
+		if s.conn.from != a && a.full() {
+			continue
+		}
+		if n := s.untaken(); n > most {
+			slowest, most = s.conn, n
 		}
 	}
 	return slowest

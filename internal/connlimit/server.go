@@ -21,8 +21,8 @@ func (l *Limit) State(nc net.Conn, s http.ConnState) {
 
 // beneath returns what TLS runs on.
 func beneath(nc net.Conn) net.Conn {
-	if tls, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		return tls.NetConn()
+	if s, ok := nc.(*secured); ok {
+		return s.conn
 	}
 	return nc
 }
@@ -30,16 +30,17 @@ func beneath(nc net.Conn) net.Conn {
 type connKey struct{}
 
 // Handler tells the limit which connections have requests under way. They are
-// never closed.
+// never closed. It also tells requests that they came in TLS.
 func (l *Limit) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			if r.ProtoMajor == 2 {
-				l.start(c)
-				defer l.finish(c, w)
+			if s := c.http2.Load(); s != nil {
+				s.handle(1)
+				defer s.handle(-1)
 			} else {
 				c.served.Store(true)
 			}
+			r.TLS = c.state
 			l.begin(c)
 			defer l.end(c)
 		}

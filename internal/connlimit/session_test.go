@@ -1,0 +1,116 @@
+package connlimit
+
+import (
+	"crypto/tls"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// A header begins a request where its stream is new, and a client's.
+func TestBegins(t *testing.T) {
+	s := &session{conn: &conn{limit: New(2, nil), from: &address{}}, open: map[uint32]struct{}{}}
+	for _, tc := range []struct {
+		stream uint32
+		begins bool
+	}{{0, false}, {2, false}, {1, true}, {1, false}, {7, true}, {5, false}, {8, false}, {9, true}} {
+		got := s.begins(tc.stream)
+		if got != tc.begins {
+			t.Errorf("%d: begins is %v", tc.stream, got)
+		}
+		if got {
+			s.begin(tc.stream)
+		}
+	}
+	if n := s.weight.Load(); n != 3 {
+		t.Errorf("three requests weigh %d", n)
+	}
+}
+
+// A friend speaks HTTP/2 to a site, in frames, and takes no answer that it has not
+// made room for.
+type friend struct {
+	*http2.Framer
+	last uint32
+}
+
+func (s *site) friend(secure bool) (*friend, *session) {
+	s.t.Helper()
+	var k io.ReadWriter = s.dial("127.0.0.1", "")
+	if secure {
+		k = tls.Client(k.(*client), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{http2.NextProtoTLS}})
+	}
+	k.Write(preface)
+	f := &friend{Framer: http2.NewFramer(k, k)}
+	f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	var found *session
+	s.eventually("HTTP/2", func() bool {
+		s.limit.mu.Lock()
+		defer s.limit.mu.Unlock()
+		for found = range s.limit.sessions {
+		}
+		return found != nil
+	})
+	return f, found
+}
+
+// ask sends a request, with some headers beside.
+func (f *friend) ask(path string, headers ...string) {
+	var block strings.Builder
+	enc := hpack.NewEncoder(&block)
+	for h := range pairs(append([]string{":method", "GET", ":scheme", "http", ":path", path, ":authority", "x"}, headers...)) {
+		enc.WriteField(h)
+	}
+	f.last += 2
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: f.last - 1, BlockFragment: []byte(block.String()), EndStream: true, EndHeaders: true})
+}
+
+func pairs(all []string) func(func(hpack.HeaderField) bool) {
+	return func(yield func(hpack.HeaderField) bool) {
+		for i := 0; i < len(all) && yield(hpack.HeaderField{Name: all[i], Value: all[i+1]}); i += 2 {
+		}
+	}
+}
+
+// Whatever a request comes to, it is counted until the end of its answer is written,
+// or somebody has given it up: those that no handler sees too.
+func TestSession(t *testing.T) {
+	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		s := newSite(t, 4)
+		if secure {
+			s = newSiteWith(t, 4, serverConfig(t))
+		}
+		f, session := s.friend(secure)
+		for range 10 {
+			f.ask("/")
+		}
+		weighs := func(what string, n int64) {
+			t.Helper()
+			s.eventually(what, func() bool { return session.conn.requests.Load() == 0 && session.weight.Load() == n })
+		}
+		weighs("answered, and not taken", 10)
+		if n := session.untaken(); n != 10 {
+			t.Errorf("%d are not taken", n)
+		}
+		f.WriteWindowUpdate(1, 1<<16)
+		weighs("one is taken", 9)
+		f.WriteRSTStream(3, http2.ErrCodeCancel)
+		weighs("one is given up", 8)
+		f.ask("/", "connection", "x") // 400
+		f.ask("/", "x", strings.Repeat("#", 5))
+		weighs("one is refused by the server, and not taken", 10)
+		f.WriteWindowUpdate(21, 1<<16)
+		weighs("that is taken", 9)
+		f.ask("/nobody", ":path", "/") // an error of its stream
+		f.ask("/wait")
+		s.eventually("one runs", func() bool { return s.waits.Load() == 1 && session.weight.Load() == 11 })
+		close(s.release)
+		weighs("it is over, and has no body", 9)
+		session.conn.Close()
+		s.eventually("nothing is left", func() bool { return session.weight.Load() == 0 && s.limit.weight.Load() == 0 })
+	}
+}
