@@ -151,6 +151,23 @@ func TestRoomOfAnAddress(t *testing.T) {
 	})
 }
 
+// Who gives up requests that have places gains no room by it.
+func TestGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T, d *desk) {
+		g := d.speak("g", one)
+		g.serve(50)
+		g.place(50)
+		endAll(g)
+		if n := d.weight.Load(); n != 0 {
+			t.Errorf("they weigh %d", n)
+		}
+		g.place(-50)
+		if n := d.weight.Load(); n != 50 {
+			t.Errorf("their handlers weigh %d", n)
+		}
+	})
+}
+
 // In the end nothing is left of an address, in whatever order it ends.
 func TestNothingIsLeft(t *testing.T) {
 	for _, tc := range []struct {

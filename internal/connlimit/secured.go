@@ -32,7 +32,7 @@ func (s *secured) Read(p []byte) (int, error) {
 	if !s.shaken {
 		if err := s.tls.Handshake(); err != nil {
 			s.failed(err)
-			return 0, io.EOF // nobody is there whom net/http could answer
+			return 0, io.EOF // net/http closes it, and does not answer
 		}
 		state := s.tls.ConnectionState()
 		s.conn.state, s.shaken, s.said.must = &state, true, state.NegotiatedProtocol == "h2"
@@ -55,7 +55,6 @@ func (s *secured) failed(err error) {
 		_, _ = io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nThis port is for https, and this was http.\n")
 	}
 	s.log.Printf("TLS handshake with %s: %v", s.RemoteAddr(), err)
-	_ = s.conn.Close()
 }
 
 // methods are what requests begin with, as far as a TLS record's header reaches.
