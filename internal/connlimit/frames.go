@@ -11,10 +11,12 @@ const (
 	frameData    = 0x0
 	frameHeaders = 0x1
 	frameReset   = 0x3
+	frameGoAway  = 0x7
 	endStream    = 0x1
 )
 
-// A frame is what the header of one says.
+// A frame is what the header of one says. The stream of GOAWAY is the last one that
+// its sender is going to look at, which its payload begins with (RFC 9113, section 6.8).
 type frame struct {
 	kind, flags byte
 	stream      uint32
@@ -27,25 +29,38 @@ func (f frame) ends() bool {
 
 // frames finds the frames in what goes one way on a connection, in parts of any size.
 type frames struct {
-	header  [frameHeader]byte
-	have    int // of the header
+	header  [frameHeader + 4]byte
+	have    int // of the header, and what of GOAWAY's payload is looked at
 	payload int // of the frame before, which is to come
 }
 
 // next returns the first frame whose header is complete with p, and what of p comes
-// behind that header. It reports whether there is one; where there is none, it has
-// taken all of p.
+// behind that. It reports whether there is one; where there is none, it has taken all
+// of p.
 func (f *frames) next(p []byte) (found frame, rest []byte, ok bool) {
 	n := min(f.payload, len(p))
 	f.payload -= n
 	p = p[n:]
-	n = copy(f.header[f.have:], p)
-	f.have += n
-	if f.have < frameHeader {
+	if p = f.take(p, frameHeader); f.have < frameHeader {
 		return frame{}, nil, false
 	}
-	f.have = 0
-	f.payload = int(binary.BigEndian.Uint32(f.header[:]) >> 8)
-	stream := binary.BigEndian.Uint32(f.header[5:]) &^ (1 << 31) // a reserved bit
-	return frame{kind: f.header[3], flags: f.header[4], stream: stream}, p[n:], true
+	length := int(binary.BigEndian.Uint32(f.header[:]) >> 8)
+	found = frame{kind: f.header[3], flags: f.header[4]}
+	want := frameHeader
+	if found.kind == frameGoAway && length >= 4 {
+		want += 4
+		if p = f.take(p, want); f.have < want {
+			return frame{}, nil, false
+		}
+	}
+	found.stream = binary.BigEndian.Uint32(f.header[want-4:]) &^ (1 << 31) // a reserved bit
+	f.have, f.payload = 0, length-(want-frameHeader)
+	return found, p, true
+}
+
+// take has the header grow to a length, as far as p reaches, and returns the rest.
+func (f *frames) take(p []byte, length int) []byte {
+	n := copy(f.header[min(f.have, length):length], p)
+	f.have += n
+	return p[n:]
 }

@@ -2,6 +2,7 @@ package connlimit
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"slices"
 	"testing"
@@ -53,6 +54,8 @@ func FuzzHTTP2Frames(f *testing.F) {
 	w.WriteHeaders(http2.HeadersFrameParam{StreamID: 1<<31 - 1, BlockFragment: []byte("\x82"), EndStream: true})
 	w.WriteContinuation(1<<31-1, true, []byte("\x86\x84"))
 	w.WriteRSTStream(3, http2.ErrCodeCancel)
+	w.WriteGoAway(1<<31-3, http2.ErrCodeNo, []byte("bye"))
+	w.WriteRawFrame(http2.FrameGoAway, 0, 0, []byte{0, 0, 3}) // too short
 	w.WriteRawFrame(0xee, 0xff, 5, make([]byte, 300))
 	f.Add(stream.Bytes(), uint16(1))
 	f.Add(stream.Bytes(), uint16(9))
@@ -67,8 +70,15 @@ func FuzzHTTP2Frames(f *testing.F) {
 			if err != nil {
 				break
 			}
+			rest := int64(h.Length)
+			if last := make([]byte, 4); h.Type == http2.FrameGoAway && rest >= 4 {
+				if _, err := io.ReadFull(r, last); err != nil {
+					break
+				}
+				h.StreamID, rest = binary.BigEndian.Uint32(last)&(1<<31-1), rest-4
+			}
 			want = append(want, frame{byte(h.Type), byte(h.Flags), h.StreamID})
-			if n, _ := io.CopyN(io.Discard, r, int64(h.Length)); n < int64(h.Length) {
+			if n, _ := io.CopyN(io.Discard, r, rest); n < rest {
 				break
 			}
 		}

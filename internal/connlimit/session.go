@@ -2,6 +2,8 @@ package connlimit
 
 import (
 	"context"
+	"maps"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +22,7 @@ type session struct {
 	mu       sync.Mutex
 	open     map[uint32]struct{} // streams whose request has begun, and whose answer has not ended
 	last     uint32              // the stream that began last
+	most     uint32              // the last stream that the server is going to look at
 	handlers int                 // that run
 	placed   int                 // requests that have a place of package inflight's
 	over     bool                // the connection is closed
@@ -33,7 +36,7 @@ type session struct {
 
 // session has c speak HTTP/2.
 func (l *Limit) session(c *conn) *session {
-	s := &session{conn: c, open: map[uint32]struct{}{}}
+	s := &session{conn: c, open: map[uint32]struct{}{}, most: math.MaxUint32}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.http2.Store(s)
@@ -86,25 +89,28 @@ func (s *session) came(p []byte) bool {
 // resets what is left of the request.
 func (s *session) went(p []byte) {
 	for f, rest, ok := s.out.next(p); ok; f, rest, ok = s.out.next(rest) {
-		if f.ends() {
+		switch {
+		case f.ends():
 			s.end(f.stream)
+		case f.kind == frameGoAway:
+			s.leave(f.stream)
 		}
 	}
 }
 
 // begins reports whether a header of that stream is a request's. It is a trailer's
-// where the stream is not new, and an error where its number is even (RFC 9113,
-// section 5.1.1).
+// where the stream is not new, an error where its number is even (RFC 9113, section
+// 5.1.1), and nothing to a server that is leaving.
 func (s *session) begins(stream uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return stream > s.last && stream%2 == 1
+	return stream > s.last && stream%2 == 1 && stream <= s.most
 }
 
 func (s *session) begin(stream uint32) {
 	s.mu.Lock()
 	s.last = stream
-	if !s.over {
+	if !s.over && stream <= s.most {
 		s.open[stream] = struct{}{}
 	}
 	s.unlock()
@@ -113,6 +119,14 @@ func (s *session) begin(stream uint32) {
 func (s *session) end(stream uint32) {
 	s.mu.Lock()
 	delete(s.open, stream)
+	s.unlock()
+}
+
+// leave ends the streams behind the last one that the server is going to look at.
+func (s *session) leave(last uint32) {
+	s.mu.Lock()
+	s.most = last
+	maps.DeleteFunc(s.open, func(stream uint32, _ struct{}) bool { return stream > last })
 	s.unlock()
 }
 

@@ -12,7 +12,8 @@ import (
 
 // A header begins a request where its stream is new, and a client's.
 func TestBegins(t *testing.T) {
-	s := &session{conn: &conn{limit: New(2, nil), from: &address{}}, open: map[uint32]struct{}{}}
+	l := New(2, nil)
+	s := l.session(&conn{limit: l, from: &address{}})
 	for _, tc := range []struct {
 		stream uint32
 		begins bool
@@ -27,6 +28,16 @@ func TestBegins(t *testing.T) {
 	}
 	if n := s.weight.Load(); n != 3 {
 		t.Errorf("three requests weigh %d", n)
+	}
+	s.went([]byte("\x00\x00\x08\x07\x00\x00\x00\x00\x00\x80\x00\x00\x07\x00\x00\x00\x00")) // GOAWAY 7
+	if n := s.weight.Load(); n != 2 {
+		t.Errorf("two requests weigh %d", n)
+	}
+	if s.begins(11) {
+		t.Error("a header begins a request that nobody will look at")
+	}
+	if s.begin(11); s.weight.Load() != 2 { // it waited meanwhile
+		t.Error("it counts")
 	}
 }
 
@@ -110,6 +121,12 @@ func TestSession(t *testing.T) {
 		s.eventually("one runs", func() bool { return s.waits.Load() == 1 && session.weight.Load() == 11 })
 		close(s.release)
 		weighs("it is over, and has no body", 9)
+		f.WriteGoAway(0, http2.ErrCodeNo, nil) // the server's comes back
+		s.eventually("it leaves", func() bool { return !session.begins(1<<31 - 1) })
+		weighs("and serves what has begun", 9)
+		f.ask("/")
+		f.WriteWindowUpdate(5, 1<<16)
+		weighs("and nothing else", 8)
 		session.conn.Close()
 		s.eventually("nothing is left", func() bool { return session.weight.Load() == 0 && s.limit.weight.Load() == 0 })
 	}
