@@ -55,7 +55,8 @@ func TestOf(t *testing.T) {
 func FuzzOf(f *testing.F) {
 	f.Add("00-" + trace + "-" + span + "-01")
 	f.Add("01-" + trace + "-" + span + "-00-x")
-	grammar := regexp.MustCompile(`^(00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}|([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?)$`)
+	f.Add("01-" + trace + "-" + span + "-00-\n")
+	grammar := regexp.MustCompile(`(?s)^(00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}|([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?)$`)
 	f.Fuzz(func(t *testing.T, value string) {
 		p, ok := Of(http.Header{Name: {value}})
 		if !ok {
