@@ -119,3 +119,38 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+// Each row is what is read between two collections: the heap, and nothing else of the
+// level, in KiB.
+func TestReachable(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reads [][]int64
+		want  int64 // 0: there is no end of it
+	}{
+		"swept at once":           {[][]int64{{1}, {9}, {7}, {4, 5, 6}, {4}}, 4},
+		"swept later":             {[][]int64{{1}, {9}, {7}, {12, 11, 3, 5, 8}, {12}}, 3},
+		"never swept":             {[][]int64{{1}, {9}, {7}, {12, 12, 13}, {1}}, 12},
+		"less was there before":   {[][]int64{{1}, {2}, {3}, {12, 5, 6}, {4}}, 5},
+		"the last has not come":   {[][]int64{{1}, {9}, {7}, {4, 5, 6}}, 0},
+		"nothing is ever garbage": {[][]int64{{1}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var levels []level
+			for i, heaps := range tc.reads {
+				for _, heap := range heaps {
+					levels = append(levels, level{heap: heap << 10, collected: float64(100 + i)})
+				}
+			}
+			l, err := reachable(func() (level, error) {
+				l := levels[0]
+				if len(levels) > 1 {
+					levels = levels[1:]
+				}
+				return l, nil
+			})
+			if l.heap != tc.want<<10 || (err != nil) != (tc.want == 0) {
+				t.Errorf("%d KiB, %v; want %d", l.heap>>10, err, tc.want)
+			}
+		})
+	}
+}
