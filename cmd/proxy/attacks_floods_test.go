@@ -192,26 +192,26 @@ func untaken(s *siege) {
 	s.othersAreServed()
 }
 
-// untakenByMany asks for more small answers than one address may leave untaken, and
-// waits until it loses a connection.
+// untakenByMany leaves more small answers untaken than one address may, and asks for
+// one more now and then, until a connection is lost: who finds room while others are at
+// the app, which take none, has nobody wait for it.
 func untakenByMany(s *siege) {
-	lost := make(chan string, 8)
-	var all []*h2conn
-	for range cap(lost) {
+	untaken := func(n uint32) *h2conn {
 		c := s.h2()
-		all = append(all, c)
-		defer c.Close()
 		must(s.t, c.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
-		for i := range uint32(maxStreams) {
-			must(s.t, c.open(2*i+1, false, withToken(pseudo())...))
+		for i := range n {
+			_ = c.open(2*i+1, false, withToken(pseudo())...) // it may be lost already
 		}
+		return c
+	}
+	lost := make(chan string, 8)
+	for range cap(lost) {
+		c := untaken(maxStreams)
+		defer c.Close()
 		go func() { lost <- c.outcome(0) }()
 	}
-	// Somebody has to wait for room: who is at the app meanwhile takes none.
 	for goOn := true; goOn; {
-		for _, c := range all {
-			_ = c.WritePing(false, [8]byte{}) // one of them is closed
-		}
+		defer untaken(1).Close()
 		select {
 		case outcome := <-lost:
 			s.got(outcome, "")
