@@ -21,8 +21,7 @@ type kind struct {
 	// streams is how many requests each connection has under way: see
 	// [load.Flood].
 	streams int
-	// tokens returns what each connection gets its tokens from.
-	tokens func(*world.World) (func() func() []byte, error)
+	tokens  func(*world.World) (badtoken.Recipe, error)
 }
 
 var kinds = []kind{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -44,7 +45,9 @@ func (m *measurement) run(ctx context.Context) (*result, error) {
 	if err := m.flood(ctx, res, tokens, well, late); err != nil {
 		return nil, err
 	}
-	m.baseline(ctx, res, well)
+	if err := m.baseline(ctx, res, well); err != nil {
+		return nil, err
+	}
 	res.running, res.log = m.gate.Running(), m.gate.Log()
 	return res, ctx.Err()
 }
@@ -67,7 +70,7 @@ func (m *measurement) callers() ([]load.Caller, error) {
 }
 
 // flood is the measurement itself.
-func (m *measurement) flood(ctx context.Context, res *result, tokens func() func() []byte, well []load.Caller, late []string) error {
+func (m *measurement) flood(ctx context.Context, res *result, tokens badtoken.Recipe, well []load.Caller, late []string) error {
 	usage, err := m.gate.Usage()
 	if err != nil {
 		return err
@@ -76,9 +79,10 @@ func (m *measurement) flood(ctx context.Context, res *result, tokens func() func
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, m.duration)
 	defer cancel()
-	f := load.Flood{From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: floodPath, Tokens: tokens}
+	f := flood{load.Flood{From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: floodPath}, tokens}
+	var failed error
 	var wg sync.WaitGroup
-	wg.Go(func() { res.flood = f.Run(ctx) })
+	wg.Go(func() { res.flood, failed = f.run(ctx) })
 	wg.Go(func() { res.good = load.Call(ctx, well) })
 	wg.Go(func() { res.entered = m.newcomers(ctx, late) })
 	wg.Wait()
@@ -87,7 +91,7 @@ func (m *measurement) flood(ctx context.Context, res *result, tokens func() func
 	res.reviews, res.fetches = after.Reviews-calls.Reviews, after.Keys-calls.Keys
 	end, err := m.gate.Usage()
 	res.cpu, res.peak = end.CPU-usage.CPU, end.PeakRSS
-	return err
+	return errors.Join(failed, err)
 }
 
 // newcomers arrive one after the other in the first half, and have the rest of
@@ -117,17 +121,19 @@ func (m *measurement) newcomers(ctx context.Context, tokens []string) (took []ti
 
 // baseline has the same callers call beside as many requests a second for a
 // public path: what is slower then is slower for want of CPU.
-func (m *measurement) baseline(ctx context.Context, res *result, well []load.Caller) {
+func (m *measurement) baseline(ctx context.Context, res *result, well []load.Caller) error {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, m.duration)
 	defer cancel()
-	f := load.Flood{
-		From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: publicPath, Tokens: badtoken.None,
+	f := flood{Flood: load.Flood{
+		From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: publicPath,
 		Rate: float64(res.flood.Sum()) / res.floodTook.Seconds(),
-	}
+	}}
+	var failed error
 	var wg sync.WaitGroup
-	wg.Go(func() { res.base = f.Run(ctx) })
+	wg.Go(func() { res.base, failed = f.run(ctx) })
 	wg.Go(func() { res.goodBase = load.Call(ctx, well) })
 	wg.Wait()
 	res.baseTook = time.Since(start)
+	return failed
 }

@@ -49,7 +49,7 @@ type Flood struct {
 	// From is the address to send from, To the gate's.
 	From, To string
 	// TLS is how to connect; nil means in clear.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 	// Conns is the number of connections.
 	Conns int
 	// Streams is how many requests each has under way; zero means one, over
@@ -60,7 +60,7 @@ type Flood struct {
 	// Tokens returns where one connection gets its tokens from: a function that
 	// is called for each request, and may use its bytes again for the next. An
 	// empty token is none.
-	Tokens func() func() []byte
+	Tokens func() func() []byte `json:"-"`
 	// Rate is the requests a second of all connections together; zero means as
 	// many as are answered.
 	Rate float64

@@ -33,17 +33,17 @@ var insecure = &tls.Config{InsecureSkipVerify: true}
 // floods sends bad tokens of several kinds, as fast as they are answered. Each has to
 // be answered, and none to be let in.
 func floods(ctx context.Context, g *ground, _ *crowd) error {
-	kinds := []func(*world.World) (func() func() []byte, error){
+	kinds := []func(*world.World) (badtoken.Recipe, error){
 		badtoken.Forged, badtoken.UnknownKey, badtoken.Expired, badtoken.Random, badtoken.Dots(1_000_000),
 	}
 	var wg sync.WaitGroup
 	answers := make([]load.Tally, len(kinds))
 	for i, kind := range kinds {
-		tokens, err := kind(g.World)
+		recipe, err := kind(g.World)
 		if err != nil {
 			return err
 		}
-		f := load.Flood{From: attacker, To: g.gate.Data, TLS: insecure, Conns: flooding, Path: "/flood", Tokens: tokens}
+		f := load.Flood{From: attacker, To: g.gate.Data, TLS: insecure, Conns: flooding, Path: "/flood", Tokens: recipe.Tokens()}
 		if i == 0 {
 			f.Streams = 20
 		}
