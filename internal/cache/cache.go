@@ -16,8 +16,6 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"sallyport/internal/authn"
 )
 
@@ -32,7 +30,7 @@ const (
 	// look.
 	refusalLife = 5 * time.Second
 	// maxLookups bounds the decisions under way about tokens that are not
-	// remembered. Each has a goroutine of some KiB.
+	// remembered. Each holds its token, and a goroutine once it has a place.
 	maxLookups = 1024
 )
 
@@ -51,9 +49,10 @@ var Sources = []Source{FromCache, FromLocal, FromAPIServer}
 
 // A Limiter hands out places.
 type Limiter interface {
-	// Acquire waits for a place, for a bounded time. The error means that there
-	// is none. Release gives the place back; calling it again does nothing.
-	Acquire(ctx context.Context, addr netip.Addr) (release func(), err error)
+	// Go calls f once there is a place, on a goroutine that it starts then. Release
+	// gives the place back; calling it again does nothing. After a bounded time, and
+	// maybe before Go returns, it calls f with an error: there is none.
+	Go(addr netip.Addr, f func(release func(), err error))
 }
 
 // Options say how long decisions stand. Zero Recheck, and a negative MaxStale,
@@ -90,7 +89,7 @@ type Cache struct {
 	hash    hasher
 	proven  *proven
 	refused *refused
-	flights singleflight.Group
+	flights flights
 	lookups chan struct{}
 }
 
@@ -116,6 +115,7 @@ func New(next authn.Authenticator, o Options) (*Cache, error) {
 		hash:    newHasher(),
 		proven:  newProven(o.MaxEntries, o.MaxBytes),
 		refused: newRefused(),
+		flights: flights{all: map[key]*flight{}},
 		lookups: make(chan struct{}, maxLookups),
 	}, nil
 }
@@ -168,56 +168,65 @@ func overload(detail string) error {
 	return &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.Overload, Detail: detail, RetryAfter: time.Second}
 }
 
-// An outcome is what asking next ended with.
-type outcome struct {
-	id     authn.Identity
-	source Source
-}
-
 // ask joins the decision under way about the token, or starts one. It outlives
 // whoever asked first, as others may be waiting for it. The entry is nil for a
 // token that is not remembered; its caller may know it all the same.
-func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) <-chan singleflight.Result {
+func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) *flight {
+	f, first := c.flights.join(k)
+	if !first {
+		return f
+	}
 	caller := authn.CallerOf(ctx)
 	caller.Known = caller.Known || e != nil
-	return c.flights.DoChan(string(k[:]), func() (any, error) {
-		ctx, cancel := context.WithTimeout(authn.WithCaller(context.WithoutCancel(ctx), caller), decisionTimeout)
-		defer cancel()
-		if e != nil {
-			defer e.recheck.Store(0)
+	ctx = authn.WithCaller(context.WithoutCancel(ctx), caller)
+	until := time.Now().Add(decisionTimeout)
+	decide := func(leave func(), err error) {
+		var id authn.Identity
+		if err == nil {
+			id, err = c.examine(ctx, token, until, leave)
 		}
-		examine := c.stranger
-		if caller.Known {
-			examine = c.examine
-		}
-		id, err := examine(ctx, token)
 		err = c.settle(k, e, id, err)
-		return outcome{id, sourceOf(id, err)}, err
-	})
+		if e != nil {
+			e.recheck.Store(0)
+		}
+		c.flights.land(k, outcome{id, sourceOf(id, err), err})
+	}
+	if caller.Known {
+		go decide(func() {}, nil)
+	} else {
+		c.stranger(caller.Addr, decide)
+	}
+	return f
 }
 
-// stranger examines a token that is not known, where there is room for it.
-func (c *Cache) stranger(ctx context.Context, token string) (authn.Identity, error) {
+// stranger has a token decided about that is not known, where there is room for it.
+func (c *Cache) stranger(addr netip.Addr, decide func(leave func(), err error)) {
 	select {
 	case c.lookups <- struct{}{}:
-		defer func() { <-c.lookups }()
 	default:
-		return authn.Identity{}, overload("too many tokens are being examined")
+		decide(nil, overload("too many tokens are being examined"))
+		return
 	}
-	if c.o.Examine != nil {
-		leave, err := c.o.Examine.Acquire(ctx, authn.CallerOf(ctx).Addr)
+	then := func(leave func(), err error) {
+		defer func() { <-c.lookups }()
 		if err != nil {
-			return authn.Identity{}, overload("too many tokens wait to be examined")
+			err = overload("too many tokens wait to be examined")
 		}
-		defer leave()
-		ctx = authn.WithPlace(ctx, leave)
+		decide(leave, err)
 	}
-	return c.examine(ctx, token)
+	if c.o.Examine == nil {
+		go then(func() {}, nil)
+	} else {
+		c.o.Examine.Go(addr, then)
+	}
 }
 
-// examine calls next. A panic in there is a bug of ours, and must neither end
-// the gate nor leave anybody waiting.
-func (c *Cache) examine(ctx context.Context, token string) (id authn.Identity, err error) {
+// examine calls next, and leaves its place. A panic in there is a bug of ours, and
+// must neither end the gate nor leave anybody waiting.
+func (c *Cache) examine(ctx context.Context, token string, until time.Time, leave func()) (id authn.Identity, err error) {
+	ctx, cancel := context.WithDeadline(authn.WithPlace(ctx, leave), until)
+	defer cancel()
+	defer leave()
 	defer func() {
 		if p := recover(); p != nil {
 			id, err = authn.Identity{}, fmt.Errorf("panic while examining a token: %v", p)
@@ -262,11 +271,10 @@ func sourceOf(id authn.Identity, err error) Source {
 
 // wait returns the outcome of a decision under way, or leaves when ctx ends or
 // the timer fires. The timer may be nil.
-func (c *Cache) wait(ctx context.Context, ch <-chan singleflight.Result, timer <-chan time.Time) (authn.Identity, Source, error) {
+func (c *Cache) wait(ctx context.Context, f *flight, timer <-chan time.Time) (authn.Identity, Source, error) {
 	select {
-	case r := <-ch:
-		o := r.Val.(outcome)
-		return o.id, o.source, r.Err
+	case <-f.done:
+		return f.id, f.source, f.err
 	case <-timer:
 		return authn.Identity{}, FromAPIServer, authn.Unavailable(authn.ReviewFailed, "no confirmation within %v", recheckWait)
 	case <-ctx.Done():

@@ -23,19 +23,18 @@ type limiter struct {
 	asked []netip.Addr
 }
 
-func (l *limiter) Acquire(ctx context.Context, a netip.Addr) (func(), error) {
+func (l *limiter) Go(a netip.Addr, f func(func(), error)) {
 	l.mu.Lock()
 	l.asked = append(l.asked, a)
 	l.mu.Unlock()
 	if l.full {
-		return nil, errors.New("full")
+		f(nil, errors.New("full"))
+		return
 	}
-	select {
-	case l.places <- struct{}{}:
-		return sync.OnceFunc(func() { <-l.places }), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	go func() {
+		l.places <- struct{}{}
+		f(sync.OnceFunc(func() { <-l.places }), nil)
+	}()
 }
 
 // strangers makes a cache with one place for those who are not known. What a

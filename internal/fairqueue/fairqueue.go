@@ -52,66 +52,69 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := q.enter(host(addr))
+	turn := make(chan error, 1)
+	w := &waiter{addr: host(addr), turn: func(err error) { turn <- err }}
+	q.enter(w)
+	select {
+	case err = <-turn:
+	case <-ctx.Done():
+		// A turn that came in the meantime ends here. Its share of the rate is
+		// lost, as the bucket may have filled up since.
+		if !q.leave(w) && <-turn == nil {
+			q.release()
+		}
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
-	}
-	if w != nil {
-		if err := q.wait(ctx, w); err != nil {
-			return nil, err
-		}
 	}
 	return sync.OnceFunc(q.release), nil
 }
 
-// enter grants a call at once, and then returns nil, or returns its place among
-// those who wait. Nobody overtakes: where somebody waits, everybody does.
-func (q *Queue) enter(addr netip.Addr) (*waiter, error) {
+// Go is Acquire for who has no goroutine to wait on: it returns at once, and f is
+// called on a goroutine that is started when addr's turn has come, or with [ErrFull].
+func (q *Queue) Go(addr netip.Addr, f func(release func(), err error)) {
+	q.enter(&waiter{addr: host(addr), turn: func(err error) {
+		if err != nil {
+			go f(nil, err)
+			return
+		}
+		go f(sync.OnceFunc(q.release), nil)
+	}})
+}
+
+// enter grants a call at once, or puts w among those who wait. Nobody overtakes:
+// where somebody waits, everybody does.
+func (q *Queue) enter(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now := time.Now(); q.waiting.empty() && q.free(now) {
 		q.take(now)
-		return nil, nil
+		w.turn(nil)
+		return
 	}
-	w := q.waiting.push(addr)
-	if w == nil {
-		return nil, ErrFull
+	if !q.waiting.push(w) {
+		w.turn(ErrFull)
+		return
 	}
+	w.late = time.AfterFunc(q.limits.Wait, func() {
+		if q.leave(w) {
+			w.turn(ErrFull)
+		}
+	})
 	q.grant()
-	return w, nil
 }
 
-// wait returns nil when w's turn has come.
-func (q *Queue) wait(ctx context.Context, w *waiter) error {
-	timer := time.NewTimer(q.limits.Wait)
-	defer timer.Stop()
-	var err error
-	select {
-	case <-w.granted:
-		return nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-timer.C:
-		err = ErrFull
-	}
-	return q.leave(w, err)
-}
-
-// leave gives up w's place for the reason err. A turn that came in the meantime
-// is used all the same, unless the caller is gone: then it ends here. Its share
-// of the rate is lost, as the bucket may have filled up since.
-func (q *Queue) leave(w *waiter, err error) error {
+// leave gives up w's place, and reports whether it had one still.
+func (q *Queue) leave(w *waiter) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case q.waiting.remove(w):
-	case err == ErrFull:
-		return nil
-	default:
-		q.held--
+	if !q.waiting.remove(w) {
+		return false
 	}
+	w.late.Stop()
 	q.grant()
-	return err
+	return true
 }
 
 func (q *Queue) release() {
@@ -139,7 +142,9 @@ func (q *Queue) grant() {
 	now := time.Now()
 	for !q.waiting.empty() && q.free(now) {
 		q.take(now)
-		close(q.waiting.pop().granted)
+		w := q.waiting.pop()
+		w.late.Stop()
+		w.turn(nil)
 	}
 	if q.refill != nil {
 		q.refill.Stop()

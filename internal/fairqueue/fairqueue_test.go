@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,14 +334,17 @@ func TestCancelFreesThePlace(t *testing.T) {
 func TestCancelWithTheTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Rate: 1000, Burst: 1000, Concurrent: 1})
-		held := drain(t, q, 1)
-		w, err := q.enter(a)
-		if w == nil || err != nil {
-			t.Fatalf("enter = %v, %v, want a wait", w, err)
-		}
-		held[0]()
-		if err := q.leave(w, context.Canceled); !errors.Is(err, context.Canceled) {
-			t.Errorf("err = %v, want context.Canceled", err)
+		drain(t, q, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan result, 1)
+		ask(ctx, q, "a", a, done)
+		q.mu.Lock()
+		cancel()
+		q.held--
+		q.grant()
+		q.mu.Unlock()
+		if r := <-done; !errors.Is(r.err, context.Canceled) {
+			t.Errorf("err = %v, want context.Canceled", r.err)
 		}
 		drain(t, q, 1)
 	})
@@ -350,16 +354,81 @@ func TestCancelWithTheTurn(t *testing.T) {
 func TestWaitEndsWithTheTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Rate: 1000, Burst: 1000, Concurrent: 1})
-		held := drain(t, q, 1)
-		w, _ := q.enter(a)
-		held[0]()
-		if err := q.leave(w, ErrFull); err != nil {
-			t.Errorf("err = %v, want none", err)
-		}
-		if q.held != 1 {
-			t.Errorf("%d held, want 1", q.held)
+		drain(t, q, 1)
+		var turns []error
+		q.enter(&waiter{addr: a, turn: func(err error) { turns = append(turns, err) }})
+		q.mu.Lock()
+		time.Sleep(q.limits.Wait)
+		q.held--
+		q.grant()
+		q.mu.Unlock()
+		synctest.Wait()
+		if len(turns) != 1 || turns[0] != nil || q.held != 1 {
+			t.Errorf("turns %v and %d held, want one of each", turns, q.held)
 		}
 	})
+}
+
+// Who has had its turn is let go of at once, and not when its wait would have ended.
+func TestTurnEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Limits{Rate: 1000, Burst: 1000, Concurrent: 1})
+		held := drain(t, q, 1)
+		w := &waiter{addr: a, turn: func(error) {}}
+		q.enter(w)
+		held[0]()
+		if w.late.Stop() {
+			t.Error("its timer still runs")
+		}
+	})
+}
+
+// Who waits by Go takes no goroutine, and hears what who waits by Acquire would.
+func TestGo(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		waiting int // before it
+		hold    time.Duration
+		want    error
+		after   time.Duration
+	}{
+		{"its turn comes", 0, time.Second, nil, time.Second},
+		{"behind others", 10, time.Second, nil, time.Second},
+		{"no turn comes", 0, 3 * time.Second, ErrFull, 2 * time.Second},
+		{"no place to wait", 64, 3 * time.Second, ErrFull, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := New(Limits{Rate: 1e6, Burst: 1000, Concurrent: 1})
+				held := drain(t, q, 1)
+				time.AfterFunc(tc.hold, held[0])
+				before := runtime.NumGoroutine()
+				for range tc.waiting {
+					q.Go(a, func(release func(), err error) {
+						if err == nil {
+							release()
+						}
+					})
+				}
+				start := time.Now()
+				done := make(chan result, 1)
+				q.Go(a, func(release func(), err error) {
+					if err == nil {
+						release()
+					}
+					done <- result{"", err, time.Since(start)}
+				})
+				if n := runtime.NumGoroutine() - before; n > 5 {
+					t.Errorf("%d goroutines for %d who wait", n, tc.waiting)
+				}
+				if r := <-done; r.err != tc.want || r.took.Round(time.Millisecond) != tc.after {
+					t.Errorf("%v after %v, want %v after %v", r.err, r.took, tc.want, tc.after)
+				}
+				time.Sleep(tc.hold)
+				drain(t, q, 1)
+			})
+		})
+	}
 }
 
 func TestCallerGoneBefore(t *testing.T) {

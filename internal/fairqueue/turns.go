@@ -4,12 +4,14 @@ import (
 	"container/list"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // A waiter is one call that waits.
 type waiter struct {
-	addr    netip.Addr
-	granted chan struct{} // closed when its turn has come
+	addr netip.Addr
+	turn func(error) // called once: when its turn has come, or with why none comes
+	late *time.Timer // until none comes any more; set while it waits
 }
 
 // turns are those who wait: a line for every address, and the addresses in the
@@ -36,24 +38,23 @@ func newTurns(addresses, perAddress int) turns {
 
 func (t *turns) empty() bool { return t.order.Len() == 0 }
 
-// push puts a new waiter at the end of addr's line, or returns nil where there
-// is no place. A new address has the last turn of the round.
-func (t *turns) push(addr netip.Addr) *waiter {
-	e, ok := t.lines[addr]
+// push puts w at the end of its address's line, or reports that there is no place.
+// A new address has the last turn of the round.
+func (t *turns) push(w *waiter) bool {
+	e, ok := t.lines[w.addr]
 	if !ok {
 		if len(t.lines) >= t.addresses {
-			return nil
+			return false
 		}
-		e = t.order.PushBack(&line{addr: addr})
-		t.lines[addr] = e
+		e = t.order.PushBack(&line{addr: w.addr})
+		t.lines[w.addr] = e
 	}
 	l := e.Value.(*line)
 	if len(l.waiters) >= t.perAddress {
-		return nil
+		return false
 	}
-	w := &waiter{addr: addr, granted: make(chan struct{})}
 	l.waiters = append(l.waiters, w)
-	return w
+	return true
 }
 
 // pop takes out the first waiter of the address whose turn it is, and the turn
