@@ -9,14 +9,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/bench/gate"
 )
 
 // A short run of the yardstick and of ours, with whatever load programs there are.
 func TestCompare(t *testing.T) {
 	var out strings.Builder
+	program, err := gate.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, o := range []options{
 		{steps: "start,one,rate", proxies: "bare,hybrid", profile: t.TempDir()},
 		{steps: "h2c,cold", proxies: "oidc"},
+		{steps: "one", proxies: "hybrid,against", program: program, against: program},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {
@@ -25,21 +32,23 @@ func TestCompare(t *testing.T) {
 	}
 	t.Logf("\n%s", &out)
 	// These are there wherever we are.
-	for proxy, least := range map[string]int{"bare": 2, "hybrid": 2, "oidc": 1} {
+	for proxy, least := range map[string]int{"bare": 2, "hybrid": 3, "against": 1, "oidc": 1} {
 		if n := strings.Count(out.String(), "\n"+proxy+" "); n < least {
 			t.Errorf("%d rows of %s, want at least %d", n, proxy, least)
 		}
 	}
 }
 
+// cost makes samples of so many microseconds a request.
+func cost(us ...int) (all []*sample) {
+	for _, n := range us {
+		all = append(all, &sample{Requests: 1000, Took: time.Second, CPU: time.Duration(n) * time.Millisecond})
+	}
+	return all
+}
+
 // Ratios are to bare in the same round: a slow round is slow for all.
 func TestRatio(t *testing.T) {
-	cost := func(us ...int) (all []*sample) {
-		for _, n := range us {
-			all = append(all, &sample{Requests: 1000, Took: time.Second, CPU: time.Duration(n) * time.Millisecond})
-		}
-		return all
-	}
 	in := []contestant{{name: "nginx"}, {name: bareName}}
 	all := rows(&scenarios[0], in, [][]*sample{cost(50, 200, 60), cost(100, 400, 100)})
 	want := row{Scenario: "one", Proxy: "nginx", Rounds: 3, CPU: 60, Ratio: span{0.5, 0.5, 0.6}, Rate: 1000}
@@ -48,6 +57,20 @@ func TestRatio(t *testing.T) {
 	}
 	if one := (span{1, 1, 1}); all[1].Ratio != one {
 		t.Errorf("bare is %v of bare", all[1].Ratio)
+	}
+}
+
+func TestCompared(t *testing.T) {
+	both := []contestant{{name: againstName}, {name: bareName}, {name: headName}}
+	samples := [][]*sample{cost(50, 100, 200), cost(1, 1, 1), cost(51, 110, 199)}
+	for want, in := range map[string][]contestant{
+		"hybrid is 1.020 of against, 0.995 to 1.100\n": both,
+		"": both[1:],
+	} {
+		var out strings.Builder
+		if compared(in, samples, &out); out.String() != want {
+			t.Errorf("%q, want %q", &out, want)
+		}
 	}
 }
 

@@ -80,6 +80,7 @@ func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) error {
 	for _, r := range all {
 		r.print(out)
 	}
+	compared(in, samples, out)
 	b.results.Rows = append(b.results.Rows, all...)
 	return nil
 }
@@ -166,15 +167,20 @@ func rows(s *scenario, in []contestant, samples [][]*sample) (all []row) {
 		r.Allocs = of(func(m *sample) float64 { return m.Allocs })
 		r.RSS = samples[k][len(samples[k])-1].RSS
 		if bare >= 0 {
-			var ratios []float64
-			for n, m := range samples[k] {
-				ratios = append(ratios, m.cpu()/samples[bare][n].cpu())
-			}
-			r.Ratio = spanOf(ratios)
+			r.Ratio = ratio(samples[k], samples[bare])
 		}
 		all = append(all, r.rounded())
 	}
 	return all
+}
+
+// ratio is what one costs of what the other does in the same round.
+func ratio(one, other []*sample) span {
+	var all []float64
+	for n, m := range one {
+		all = append(all, m.cpu()/other[n].cpu())
+	}
+	return spanOf(all)
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }

@@ -46,7 +46,9 @@ func (t *tools) contestants() (all []contestant) {
 	for _, mode := range []string{headName, "oidc", "tokenreview"} {
 		all = append(all, contestant{
 			name: mode, about: "Sallyport, mode " + mode, authenticates: true,
-			start: func(ctx context.Context, at *site, s *scenario) (*instance, error) { return at.startGate(ctx, s, mode) },
+			start: func(ctx context.Context, at *site, s *scenario) (*instance, error) {
+				return at.startGate(ctx, s, at.gate, mode)
+			},
 		})
 	}
 	return all
@@ -63,8 +65,8 @@ func startBare(ctx context.Context, at *site, s *scenario) (*instance, error) {
 	return &instance{Process: p, addr: addr}, err
 }
 
-func (at *site) startGate(ctx context.Context, s *scenario, mode string) (*instance, error) {
-	g, err := gate.Start(ctx, at.gate, at.gateFlags(s, mode)...)
+func (at *site) startGate(ctx context.Context, s *scenario, program, mode string) (*instance, error) {
+	g, err := gate.Start(ctx, program, at.gateFlags(s, mode)...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,11 +16,12 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.steps, "scenarios", "all", "`names`, with commas: "+strings.Join(stepNames(), ", ")+"; or none")
-	flag.StringVar(&o.proxies, "proxies", "all", "`names`, with commas: bare, nginx, haproxy, hybrid, oidc, tokenreview, and those of -peers")
+	flag.StringVar(&o.proxies, "proxies", "all", "`names`, with commas: bare, nginx, haproxy, hybrid, oidc, tokenreview, and those of -peers and -against")
 	flag.StringVar(&o.peers, "peers", "", "`name=file,...` of further proxies: "+strings.Join(peerNames(), ", "))
 	flag.IntVar(&o.rounds, "rounds", 7, "of one and rate; the others have 3 at most")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "of each turn, in whole seconds")
 	flag.StringVar(&o.program, "program", "", "`file` of Sallyport; default: built from the source")
+	flag.StringVar(&o.against, "against", "", "another `file` of Sallyport, whose mode hybrid takes turns with this one's as a proxy named against")
 	flag.StringVar(&o.serve, "serve", "", "further `flags` of serve, with spaces")
 	flag.BoolVar(&o.update, "update", false, "keep the figures in bench/results.json, and write docs/performance.md and its chart")
 	flag.BoolVar(&o.strict, "strict", false, "fail where a budget is broken")
@@ -35,10 +36,10 @@ func main() {
 }
 
 type options struct {
-	steps, proxies, peers, program, serve, profile string
-	rounds                                         int
-	duration                                       time.Duration
-	update, strict                                 bool
+	steps, proxies, peers, program, against, serve, profile string
+	rounds                                                  int
+	duration                                                time.Duration
+	update, strict                                          bool
 }
 
 // some returns those of all that are named; "all" names each, "none" none.

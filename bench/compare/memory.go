@@ -30,7 +30,7 @@ func (b *bench) memoryUse(ctx context.Context, out io.Writer) (*memory, error) {
 	}
 	defer at.close()
 	s := &scenarios[position("one")]
-	i, err := at.startGate(ctx, s, headName)
+	i, err := at.startGate(ctx, s, at.gate, headName)
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,13 @@ func prepareBench(ctx context.Context, o options, dir string) (b *bench, err err
 	if err != nil {
 		return nil, fmt.Errorf("-peers: %w", err)
 	}
-	if b.contestants, err = some(o.proxies, append(all, peers...), func(c contestant) string { return c.name }); err != nil {
+	if all = append(all, peers...); o.against != "" {
+		if o.update {
+			return nil, errors.New("-against is for comparing two programs, and -update for what others read")
+		}
+		all = append(all, against(o.against))
+	}
+	if b.contestants, err = some(o.proxies, all, func(c contestant) string { return c.name }); err != nil {
 		return nil, fmt.Errorf("-proxies: %w", err)
 	}
 	b.results = results{When: today(), Revision: revision(ctx), Machine: thisMachine(ctx, &b.tools)}
