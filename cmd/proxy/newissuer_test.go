@@ -96,11 +96,11 @@ func TestFormerIssuer(t *testing.T) {
 			t.Parallel()
 			w := start(t, "--mode="+mode)
 			old := w.token()
+			before := w.readOnce(0)
 			w.cluster.SetIssuers(newIssuer, minicluster.DefaultIssuer)
 			must(t, w.kubelet.RotateNow())
 			must(t, w.stop())
 			restart := func(args ...string) { w.serve(t.TempDir(), append(args, "--mode="+mode)) }
-			before := w.cluster.Counts().Discovery
 			restart()
 			before = w.readOnce(before)
 			w.want(200, old)
