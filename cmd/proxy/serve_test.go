@@ -112,7 +112,7 @@ func TestRevoked(t *testing.T) {
 			w.cluster.DeletePod("ns", "caller-0", 0)
 			deleted := time.Now()
 			w.eventually("refused", func() bool { return w.get(token).code == 401 })
-			if took := time.Since(deleted); took > 1500*time.Millisecond {
+			if took := time.Since(deleted); took > time.Second+atOnce {
 				t.Errorf("a deleted pod was served for %v with a recheck of 1 s", took)
 			}
 		})
@@ -152,15 +152,16 @@ func TestAPIServerHangs(t *testing.T) {
 	w.cluster.Fail(minicluster.All, minicluster.Fault{Hang: true})
 	begun := time.Now()
 	w.want(200, known)
-	if took := time.Since(begun); took > 2500*time.Millisecond {
+	if took := time.Since(begun); took > 2*time.Second+atOnce {
 		t.Errorf("the first to notice waited %v", took)
 	}
+	// Each of them would wait 2 s, and a busy machine may have all wait once.
+	begun = time.Now()
 	for range 20 {
-		begun = time.Now()
 		w.want(200, known)
-		if took := time.Since(begun); took > 500*time.Millisecond {
-			t.Errorf("a known caller waited %v", took)
-		}
+	}
+	if took := time.Since(begun); took > 4*atOnce {
+		t.Errorf("20 calls of a known caller waited %v", took)
 	}
 	w.cluster.Heal()
 	w.eventually("back", func() bool { return w.get(w.token()).code == 200 })
