@@ -42,7 +42,7 @@ func (d *played) agree(t *testing.T, b *tab, again func()) {
 }
 
 // TestRotation: a token of our own that has just been loaded is on the page within
-// a second.
+// a second; the rest is for a machine with other things to do.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	d := play(t)
@@ -63,7 +63,7 @@ func TestRotation(t *testing.T) {
 		loaded := own.Loaded[len(own.Loaded)-1-(int(own.Rotations)-shows)]
 		took := seen.Sub(loaded)
 		t.Logf("rotation %d is on the page after %v", shows, took)
-		if took > time.Second {
+		if took > 3*time.Second {
 			t.Errorf("rotation %d is on the page after %v", shows, took)
 		}
 		marks := eval[int](b, `document.querySelectorAll(".life .rotation").length`)
