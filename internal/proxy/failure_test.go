@@ -125,18 +125,20 @@ func TestAppDiesMidAnswer(t *testing.T) {
 }
 
 func TestResponseHeaderTimeout(t *testing.T) {
+	t.Parallel()
+	const timeout = 500 * time.Millisecond // longer than what a busy machine does at once
 	app := gate(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		if r.URL.Path == "/slow" {
 			select {
-			case <-time.After(120 * time.Millisecond):
+			case <-time.After(3 * timeout / 2):
 			case <-r.Context().Done():
 			}
 		}
 		io.WriteString(w, "done")
 	}, Options{Routes: []Route{{Path: "/*", Public: true}}})
 	for _, scheme := range []string{"http://", "h2c://"} {
-		r := gateTo(t, UpstreamOptions{URL: mustURL(t, scheme+app.addr), ResponseHeaderTimeout: 50 * time.Millisecond}, Options{})
+		r := gateTo(t, UpstreamOptions{URL: mustURL(t, scheme+app.addr), ResponseHeaderTimeout: timeout}, Options{})
 		for i, tc := range []struct {
 			path, header string
 			code         int
@@ -157,7 +159,7 @@ func TestResponseHeaderTimeout(t *testing.T) {
 		// An upload may take its time: the wait begins when it has ended.
 		slow, in := io.Pipe()
 		go func() {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(3 * timeout / 2)
 			io.WriteString(in, "body")
 			in.Close()
 		}()

@@ -301,7 +301,7 @@ func testStreamEnd(t *testing.T, version, path, how, want string) {
 func TestSlowReaderIsCut(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/events", "/socket", "/grpc"} {
-		j := &judgeman{lifetime: 700 * time.Millisecond}
+		j := &judgeman{lifetime: time.Second}
 		s := watch(t, j, false, nil)
 		r := gate(t, func(w http.ResponseWriter, r *http.Request) {
 			var out io.Writer = w
