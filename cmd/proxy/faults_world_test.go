@@ -47,7 +47,7 @@ func (f fault) world(t *testing.T, args []string) *broken {
 		b.inProcess(args)
 	}
 	t.Cleanup(b.cluster.Heal) // or who hangs holds up the end
-	if !f.born {
+	if !f.born || f.ready == "yes" {
 		b.eventually("started", func() bool { code, _ := b.probe("/startupz"); return code == 200 })
 	}
 	return b
