@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -89,6 +91,33 @@ func (p *Process) Restart(args ...string) error {
 		p.args = args
 	}
 	return p.Start()
+}
+
+// Pause stops the program until SIGCONT comes, and returns when none of its threads
+// runs: on a busy machine some go on for a while after the signal, and answer.
+func (p *Process) Pause() error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	threads := fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid)
+	p.mu.Unlock()
+	for until := time.Now().Add(stopTime); runs(threads); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			return fmt.Errorf("pause %s: it runs after %v", p.Name, stopTime)
+		}
+	}
+	return nil
+}
+
+// runs reports whether any of the threads is not stopped. Its state is behind its
+// name, which may have any bytes (proc_pid_stat(5)).
+func runs(threads string) bool {
+	all, _ := filepath.Glob(threads) // the pattern is well-formed
+	return slices.ContainsFunc(all, func(file string) bool {
+		stat, err := os.ReadFile(file)
+		return err == nil && !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" T "))
+	})
 }
 
 // Signal sends s to the program. That it has ended already is no error.

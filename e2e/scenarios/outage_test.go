@@ -181,7 +181,7 @@ func startAPIServer(t *testing.T) {
 
 func pauseAPIServer(t *testing.T) {
 	t.Helper()
-	if err := world.cluster.APIServer.Signal(syscall.SIGSTOP); err != nil {
+	if err := world.cluster.APIServer.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

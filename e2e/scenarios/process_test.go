@@ -44,7 +44,7 @@ func procFile(t *testing.T, pid int, name string) string {
 // pause stops one of the cluster's programs, until goOn or the test's end.
 func pause(t *testing.T, p *cluster.Process) {
 	t.Helper()
-	if err := p.Signal(syscall.SIGSTOP); err != nil {
+	if err := p.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { goOn(t, p) })
