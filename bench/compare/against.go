@@ -4,19 +4,29 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 )
 
 const againstName = "against"
 
-// against is another program of ours, to tell what a change costs or saves.
-func against(program string) contestant {
+// against is another program of ours, to tell what a change costs or saves; or, built
+// below dir, an unobserved one.
+func against(ctx context.Context, dir, program string) (c contestant, err error) {
+	if program == unobservedName {
+		if dir, err = os.MkdirTemp(dir, unobservedName); err != nil {
+			return c, err
+		}
+		if program, err = buildUnobserved(ctx, dir); err != nil {
+			return c, err
+		}
+	}
 	return contestant{
 		name: againstName, about: "another Sallyport, mode " + headName, authenticates: true,
 		start: func(ctx context.Context, at *site, s *scenario) (*instance, error) {
 			return at.startGate(ctx, s, program, headName)
 		},
-	}
+	}, nil
 }
 
 // compared says what this program costs of what the other does, where both ran.

@@ -9,21 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sallyport/bench/gate"
 )
 
 // A short run of the yardstick and of ours, with whatever load programs there are.
 func TestCompare(t *testing.T) {
 	var out strings.Builder
-	program, err := gate.Build(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, o := range []options{
 		{steps: "start,one,rate", proxies: "bare,hybrid", profile: t.TempDir()},
 		{steps: "h2c,cold", proxies: "oidc"},
-		{steps: "one", proxies: "hybrid,against", program: program, against: program},
+		{steps: "one", proxies: "hybrid,against", against: unobservedName},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {
@@ -70,6 +64,20 @@ func TestCompared(t *testing.T) {
 		var out strings.Builder
 		if compared(in, samples, &out); out.String() != want {
 			t.Errorf("%q, want %q", &out, want)
+		}
+	}
+}
+
+func TestSilenced(t *testing.T) {
+	const source = "func a(n int) {\n\tb()\n}\n\nfunc b() {\n}\n"
+	for f, want := range map[string]string{
+		"func a(": "func a(n int) {\nif true { return }\n\tb()\n}\n\nfunc b() {\n}\n",
+		"func c(": "",
+		"func ":   "",
+	} {
+		got, err := silenced(source, []string{f})
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %q, %v", f, got, err)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -18,30 +17,14 @@ import (
 // program itself cannot be: what it does not need it does not have.
 //
 //go:embed profiler.go.txt
-var profiler []byte
+var profiler string
 
 // buildGate builds Sallyport as it is released, or so that it writes profiles.
 func buildGate(ctx context.Context, dir string, profiled bool) (string, error) {
 	if !profiled {
 		return gate.Build(ctx, dir)
 	}
-	root, err := root(ctx)
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "profiler.go")
-	if err := os.WriteFile(file, profiler, 0o600); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "cmd/proxy/profiler.go"): file}})
-	if err != nil {
-		return "", err
-	}
-	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o600); err != nil {
-		return "", err
-	}
-	return gate.Build(ctx, dir, "-overlay="+list)
+	return buildWith(ctx, dir, map[string]string{"cmd/proxy/profiler.go": profiler})
 }
 
 // profileInto makes a folder for profiles, which gates are told of by their

@@ -129,7 +129,11 @@ func prepareBench(ctx context.Context, o options, dir string) (b *bench, err err
 		if o.update {
 			return nil, errors.New("-against is for comparing two programs, and -update for what others read")
 		}
-		all = append(all, against(o.against))
+		c, err := against(ctx, dir, o.against)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
 	}
 	if b.contestants, err = some(o.proxies, all, func(c contestant) string { return c.name }); err != nil {
 		return nil, fmt.Errorf("-proxies: %w", err)
