@@ -41,7 +41,7 @@ func BenchmarkObserve(b *testing.B) {
 	w := start(b, "--caller-metrics=256")
 	o := observer{w.gate.metrics, w.gate.callers, w.gate.recent}
 	d := proxy.Done{
-		Code: http.StatusOK, Reason: authn.OK, Took: time.Millisecond, Subject: "system:serviceaccount:shop:checkout",
+		Code: http.StatusOK, Reason: authn.OK, Took: time.Millisecond, End: time.Now(), Subject: "system:serviceaccount:shop:checkout",
 		Token: authn.Token{Issued: time.Now(), Expires: time.Now().Add(time.Hour)},
 	}
 	b.ReportAllocs()

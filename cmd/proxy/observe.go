@@ -121,10 +121,10 @@ func (o observer) Request(d proxy.Done) {
 			o.metrics.RequestTook(d.Took)
 		}
 		if d.Subject != "" {
-			o.callers.LetThrough(d.Subject, &d.Token, time.Now())
+			o.callers.LetThrough(d.Subject, &d.Token, d.End)
 		}
 	case d.Refused:
-		o.callers.Refuse(d.Subject, d.Reason, time.Now())
+		o.callers.Refuse(d.Subject, d.Reason, d.End)
 	}
 	if d.Explain != nil {
 		o.recent.Refuse(refusal(d))

@@ -88,8 +88,10 @@ type Done struct {
 	// there was one.
 	Code   int
 	Reason authn.Reason
-	// Took is from the end of the request's header to the end of the answer.
+	// Took is from the end of the request's header to the end of the answer, which
+	// was at End.
 	Took time.Duration
+	End  time.Time
 	// Stream is an answer that ends with its credential, and so says nothing by
 	// how long it took.
 	Stream bool

@@ -162,7 +162,7 @@ func (x *exchange) subject() string {
 
 // done is what the observer is told of x.
 func (x *exchange) done(took time.Duration) Done {
-	d := Done{Code: x.code, Reason: x.reason, Took: took, Subject: x.subject(), Token: x.identity.Token}
+	d := Done{Code: x.code, Reason: x.reason, Took: took, End: x.begun.Add(took), Subject: x.subject(), Token: x.identity.Token}
 	if x.route != nil {
 		d.Route = x.route.Path
 	}

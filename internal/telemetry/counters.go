@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"maps"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -20,9 +21,13 @@ type counters[K comparable] struct {
 	// such keys are remembered, which bounds known.
 	normal func(K) K
 	labels func(K) []string
+	// usual is the key that nearly all is counted by: to compare keys is less than
+	// to hash one. The zero key is none.
+	usual K
 
 	mu    sync.Mutex
 	known atomic.Pointer[map[K]prometheus.Counter] // never changed after Store
+	first atomic.Pointer[prometheus.Counter]       // the usual key's, once it was counted
 }
 
 func newCounters[K comparable](name, help string, names []string, normal func(K) K, labels func(K) []string) *counters[K] {
@@ -36,6 +41,11 @@ func newCounters[K comparable](name, help string, names []string, normal func(K)
 }
 
 func (c *counters[K]) get(k K) prometheus.Counter {
+	if k == c.usual {
+		if counter := c.first.Load(); counter != nil {
+			return *counter
+		}
+	}
 	if counter, ok := (*c.known.Load())[k]; ok {
 		return counter
 	}
@@ -53,7 +63,11 @@ func (c *counters[K]) add(k K) prometheus.Counter {
 	known = maps.Clone(known)
 	known[k] = c.vec.WithLabelValues(c.labels(k)...)
 	c.known.Store(&known)
-	return known[k]
+	counter := known[k]
+	if k == c.usual {
+		c.first.Store(&counter)
+	}
+	return counter
 }
 
 // each tells of every counter.
@@ -74,7 +88,7 @@ type requestKey struct {
 
 func newRequests(configured []string) *counters[requestKey] {
 	routes := closedList(append([]string{DefaultRoute}, configured...)...)
-	return newCounters("sallyport_requests_total",
+	c := newCounters("sallyport_requests_total",
 		"Requests by the status they were answered with, why they were let through or not, and their route.",
 		[]string{"code", "reason", "route"},
 		func(k requestKey) requestKey {
@@ -82,6 +96,8 @@ func newRequests(configured []string) *counters[requestKey] {
 		},
 		func(k requestKey) []string { return []string{statusLabel(k.code), string(k.reason), k.route} },
 	)
+	c.usual = requestKey{http.StatusOK, authn.OK, DefaultRoute}
+	return c
 }
 
 type decisionKey struct {
@@ -91,7 +107,7 @@ type decisionKey struct {
 }
 
 func newDecisions() *counters[decisionKey] {
-	return newCounters("sallyport_decisions_total",
+	c := newCounters("sallyport_decisions_total",
 		"Decisions about tokens: what they came to, why, and who decided.",
 		[]string{"result", "reason", "source"},
 		func(k decisionKey) decisionKey {
@@ -99,6 +115,8 @@ func newDecisions() *counters[decisionKey] {
 		},
 		func(k decisionKey) []string { return []string{k.result, string(k.reason), k.source} },
 	)
+	c.usual = decisionKey{Accepted, authn.OK, FromCache}
+	return c
 }
 
 func newReviews() *counters[string] {

@@ -6,12 +6,12 @@ import (
 	"cmp"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/internal/authn"
 )
@@ -61,7 +61,7 @@ type Metrics struct {
 	refused   *counters[string]
 	spans     *counters[string]
 	latencies *latencies
-	inFlight  prometheus.Gauge
+	inFlight  atomic.Int64
 }
 
 // New returns metrics of their own registry, with those of the Go runtime and
@@ -78,18 +78,18 @@ func New(o Options) *Metrics {
 		refused:   newRefused(o.RequestKinds),
 		spans:     newListed("sallyport_spans_total", "Spans of traces by what became of them.", "result", spanList),
 		latencies: newLatencies(),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "sallyport_in_flight_requests",
-			Help: "Requests being served, streams and upgraded connections among them.",
-		}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests.vec, m.decisions.vec, m.reviews.vec, m.fetches.vec,
-		m.ended.vec, m.closed.vec, m.refused.vec, m.spans.vec, m.inFlight,
+		m.ended.vec, m.closed.vec, m.refused.vec, m.spans.vec,
 		m.latencies.requests, m.latencies.reviews, m.latencies.vec,
 		buildInfo(o.Version),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "sallyport_in_flight_requests",
+			Help: "Requests being served, streams and upgraded connections among them.",
+		}, func() float64 { return float64(m.InFlight()) }),
 	)
 	if o.OwnToken != nil {
 		m.registry.MustRegister(ownToken(o.OwnToken))
@@ -167,17 +167,13 @@ func (m *Metrics) StreamEnded(reason string) { m.ended.get(reason).Inc() }
 func (m *Metrics) Spans(result string, n int) { m.spans.get(result).Add(float64(n)) }
 
 // RequestStarted counts a request as in flight, until RequestEnded.
-func (m *Metrics) RequestStarted() { m.inFlight.Inc() }
+func (m *Metrics) RequestStarted() { m.inFlight.Add(1) }
 
 // RequestEnded ends what RequestStarted began.
-func (m *Metrics) RequestEnded() { m.inFlight.Dec() }
+func (m *Metrics) RequestEnded() { m.inFlight.Add(-1) }
 
 // InFlight is how many requests are being served.
-func (m *Metrics) InFlight() int {
-	var v dto.Metric
-	_ = m.inFlight.Write(&v) // it has nothing to fail at
-	return int(v.GetGauge().GetValue())
-}
+func (m *Metrics) InFlight() int { return int(m.inFlight.Load()) }
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {

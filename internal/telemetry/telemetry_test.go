@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,6 +94,31 @@ func TestSeries(t *testing.T) {
 			tt.do(m)
 			has(t, m, tt.want)
 		})
+	}
+}
+
+// What nearly all is counted by is found another way than the rest.
+func TestUsual(t *testing.T) {
+	m := New(Options{})
+	for _, code := range []int{200, 200, 401, 200, 401, 200} {
+		m.Request(code, authn.OK, "")
+	}
+	for _, source := range []string{FromCache, FromLocal, FromCache, FromCache} {
+		m.Decision(Accepted, authn.OK, source, 0)
+	}
+	got := scrape(t, m)
+	for _, want := range []string{
+		`sallyport_requests_total{code="200",reason="ok",route="default"} 4`,
+		`sallyport_requests_total{code="401",reason="ok",route="default"} 2`,
+		`sallyport_decisions_total{reason="ok",result="accepted",source="cache"} 3`,
+		`sallyport_decisions_total{reason="ok",result="accepted",source="local"} 1`,
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if m.requests.first.Load() == nil || m.decisions.first.Load() == nil {
+		t.Error("the usual ones are looked for among all")
 	}
 }
 
