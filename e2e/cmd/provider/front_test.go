@@ -14,11 +14,11 @@ import (
 
 const keys = issuerName + "/keys"
 
-// get asks as a client that has two seconds: a hang is longer, and any answer
+// get asks as a client that has five seconds: a hang is longer, and any answer
 // comes sooner.
 func (p *tested) get(t *testing.T, header http.Header, url string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
