@@ -66,7 +66,7 @@ e2e-slow: ## those that take ten minutes and more
 	go -C e2e test -v -count=1 -timeout 40m -run '$(RUN)' ./scenarios -args -slow $(E2E_ON)
 
 e2e-browser: ## the status page in Debian's chromium (a minute); FLAGS=-update for the pictures of README.md, -pictures=DIR for all
-	go -C e2e test -v -count=1 -timeout 2m -parallel 6 -run '$(RUN)' ./browser -args $(FLAGS)
+	go -C e2e test -v -count=1 -timeout 5m -parallel 6 -run '$(RUN)' ./browser -args $(FLAGS)
 
 e2e-image: ## the image with the tests' own programs, as E2E_IMAGE (sallyport-e2e:dev)
 	CGO_ENABLED=0 go -C e2e build -trimpath -o bin/ ./cmd/...
