@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type torrent struct {
 type habit struct {
 	window uint32    // what is taken of each answer
 	header [2]string // what they have beside the token; none if empty
+	lines  int       // empty ones, which they have too
 	resets bool      // they are given up at once
 }
 
@@ -110,6 +112,9 @@ func (f *torrent) session(c net.Conn) {
 		}
 		if f.header[0] != "" {
 			enc.WriteField(hpack.HeaderField{Name: f.header[0], Value: f.header[1]})
+		}
+		for n := range f.lines {
+			enc.WriteField(hpack.HeaderField{Name: strconv.Itoa(n), Sensitive: true})
 		}
 		if f.write(framer, id, block.Bytes()) != nil {
 			return
@@ -213,6 +218,7 @@ func TestStreamFloodMemory(t *testing.T) {
 		{"what net/http refuses, answers not taken", false, "", habit{header: refused}},
 		{"what net/http refuses in TLS, answers not taken", true, "", habit{header: refused}},
 		{"too large in TLS, answers not taken", true, "", habit{header: large}},
+		{"many lines, answers not taken", false, "", habit{header: refused, lines: 1700}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w, args := around(t), []string{"--log-level=info"}

@@ -6,20 +6,37 @@ import "encoding/binary"
 // flags and its stream (RFC 9113, section 4.1).
 const frameHeader = 9
 
-// The frames that streams begin and end with, and the flag (RFC 9113, section 6).
+// The frames that somebody has to remember or to answer, and their flags (RFC 9113,
+// section 6).
 const (
-	frameData    = 0x0
-	frameHeaders = 0x1
-	frameReset   = 0x3
-	frameGoAway  = 0x7
-	endStream    = 0x1
+	frameData     = 0x0
+	frameHeaders  = 0x1
+	framePriority = 0x2
+	frameReset    = 0x3
+	frameSettings = 0x4
+	framePing     = 0x6
+	frameGoAway   = 0x7
+	frameWindow   = 0x8
+
+	endStream  = 0x1
+	endHeaders = 0x4
 )
 
 // A frame is what the header of one says. The stream of GOAWAY is the last one that
 // its sender is going to look at, which its payload begins with (RFC 9113, section 6.8).
 type frame struct {
+	length      int // of the payload
 	kind, flags byte
 	stream      uint32
+}
+
+// header returns what the header counts for that the frame begins, in bytes. One that
+// goes on in other frames is long.
+func (f frame) header() int {
+	if f.flags&endHeaders == 0 {
+		return most * unit
+	}
+	return f.length * headerCost
 }
 
 // ends reports whether the frame is the last one of its sender on its stream.
@@ -45,7 +62,7 @@ func (f *frames) next(p []byte) (found frame, rest []byte, ok bool) {
 		return frame{}, nil, false
 	}
 	length := int(binary.BigEndian.Uint32(f.header[:]) >> 8)
-	found = frame{kind: f.header[3], flags: f.header[4]}
+	found = frame{length: length, kind: f.header[3], flags: f.header[4]}
 	want := frameHeader
 	if found.kind == frameGoAway && length >= 4 {
 		want += 4

@@ -77,7 +77,7 @@ func FuzzHTTP2Frames(f *testing.F) {
 				}
 				h.StreamID, rest = binary.BigEndian.Uint32(last)&(1<<31-1), rest-4
 			}
-			want = append(want, frame{byte(h.Type), byte(h.Flags), h.StreamID})
+			want = append(want, frame{int(h.Length), byte(h.Type), byte(h.Flags), h.StreamID})
 			if n, _ := io.CopyN(io.Discard, r, rest); n < rest {
 				break
 			}

@@ -8,8 +8,8 @@ import (
 
 // Each request under way on HTTP/2 is a goroutine of net/http's, which costs some
 // 20 KB, and any connection can start as many as it may have streams. So what they
-// weigh is bounded: where there is no room, the next one's header waits before
-// net/http sees it. HTTP/1 weighs nothing, as a connection has one request, and
+// weigh is bounded, with what they hold: where there is no room, the next one's header
+// waits before net/http sees it. HTTP/1 weighs nothing, as a connection has one request, and
 // connections are bounded.
 //
 // What runs ends by itself, and soon: who waits for more than a processor has a
@@ -57,21 +57,21 @@ func (l *Limit) weigh(c *conn, n int) {
 	}
 }
 
-// bring waits until there is room for a stream of s. It reports whether the
-// connection is still open.
-func (l *Limit) bring(s *session, stream uint32) bool {
+// bring waits until there is room for what a stream of s is to hold. It reports whether
+// the connection is still open.
+func (l *Limit) bring(s *session, stream uint32, bytes int) bool {
 	l.mu.Lock()
 	if s.conn.gone {
 		l.mu.Unlock()
 		return false
 	}
 	if l.room(s.conn.from) {
-		s.begin(stream)
+		s.hold(stream, bytes)
 		l.mu.Unlock()
 		return true
 	}
 	on := make(chan bool, 1)
-	s.next, s.since, s.on = stream, time.Now(), on
+	s.next, s.more, s.since, s.on = stream, bytes, time.Now(), on
 	l.waiters = append(l.waiters, s)
 	l.queued.Store(true)
 	l.letOn() // whoever made room until now did not look
@@ -105,7 +105,7 @@ func (l *Limit) letOn() {
 		if first == nil {
 			return
 		}
-		first.begin(first.next)
+		first.hold(first.next, first.more)
 		l.leave(first, true)
 	}
 }

@@ -75,9 +75,14 @@ func (d *desk) ask(g *guest, requests int) {
 	for range requests {
 		stream = append(stream, g.header()...)
 	}
+	d.send(g, stream)
+}
+
+// send has frames come on g, in the background.
+func (d *desk) send(g *guest, frames []byte) {
 	go func() {
 		name := g.name
-		if !g.came(stream) {
+		if !g.came(frames) {
 			name += " is closed"
 		}
 		d.mu.Lock()
@@ -92,14 +97,14 @@ func (g *guest) header() []byte {
 	if g.asked++; g.asked%2 == 0 {
 		g.asked++
 	}
-	return binary.BigEndian.AppendUint32([]byte{0, 0, 0, frameHeaders, endStream}, g.asked)
+	return binary.BigEndian.AppendUint32([]byte{0, 0, 0, frameHeaders, endStream | endHeaders}, g.asked)
 }
 
 // serve has n requests come on g, whatever the room, and handlers for them begin.
 func (g *guest) serve(n int) {
 	for range n {
 		g.header()
-		g.begin(g.asked)
+		g.hold(g.asked, 0)
 	}
 	g.handle(n)
 }
@@ -178,7 +183,7 @@ func TestNothingIsLeft(t *testing.T) {
 		{"the handlers last", func(g *guest) { endAll(g); g.place(-5); g.conn.Close(); g.handle(-5) }},
 		{"the connection first", func(g *guest) { g.conn.Close(); g.place(-5); g.handle(-5); endAll(g) }},
 		{"no answer", func(g *guest) { g.place(-5); g.handle(-5); g.conn.Close() }},
-		{"a stream after all", func(g *guest) { g.place(-5); g.handle(-5); g.conn.Close(); g.begin(g.asked + 2) }},
+		{"a stream after all", func(g *guest) { g.place(-5); g.handle(-5); g.conn.Close(); g.hold(g.asked+2, 0) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, d *desk) {

@@ -2,7 +2,6 @@ package connlimit
 
 import (
 	"context"
-	"maps"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -20,23 +19,24 @@ type session struct {
 	weight atomic.Int64 // written under mu
 
 	mu       sync.Mutex
-	open     map[uint32]struct{} // streams whose request has begun, and whose answer has not ended
-	last     uint32              // the stream that began last
-	most     uint32              // the last stream that the server is going to look at
-	handlers int                 // that run
-	placed   int                 // requests that have a place of package inflight's
-	over     bool                // the connection is closed
+	streams  streams
+	last     uint32 // the stream that began last
+	most     uint32 // the last stream that the server is going to look at
+	handlers int    // that run
+	placed   int    // requests that have a place of package inflight's
+	over     bool   // the connection is closed
 
 	// Guarded by the limit's lock.
 	next  uint32    // the stream that waits for room
-	since time.Time // when it came
+	more  int       // the bytes that it is to hold
+	since time.Time // when they came
 	on    chan bool // tells whether it has room, or the connection is closed; nil: none waits
 	late  bool      // it has waited too long
 }
 
 // session has c speak HTTP/2.
 func (l *Limit) session(c *conn) *session {
-	s := &session{conn: c, open: map[uint32]struct{}{}, most: math.MaxUint32}
+	s := &session{conn: c, streams: streams{held: map[uint32]int{}}, most: math.MaxUint32}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.http2.Store(s)
@@ -69,25 +69,28 @@ func (s *session) handle(n int) {
 	s.unlock()
 }
 
-// came looks at what was read. Where a stream begins, it waits until there is room
-// for it. It reports whether the connection is still open.
+// came looks at what was read. What has us hold more waits until there is room for it.
+// It reports whether the connection is still open.
 func (s *session) came(p []byte) bool {
 	for f, rest, ok := s.in.next(p); ok; f, rest, ok = s.in.next(rest) {
-		switch {
-		case f.kind == frameHeaders && s.begins(f.stream):
-			if !s.conn.limit.bring(s, f.stream) {
+		if f.kind == frameReset {
+			s.end(f.stream)
+		} else if stream, bytes, wait := s.brings(f); wait {
+			if !s.conn.limit.bring(s, stream, bytes) {
 				return false
 			}
-		case f.kind == frameReset:
-			s.end(f.stream)
+		} else if bytes > 0 {
+			s.hold(stream, bytes)
 		}
 	}
 	return true
 }
 
 // went looks at what was written. An answer's end is that of its stream: a server
-// resets what is left of the request.
+// resets what is left of the request. Answers to frames go before all else, so what is
+// owed is written, or nearly.
 func (s *session) went(p []byte) {
+	s.end(0)
 	for f, rest, ok := s.out.next(p); ok; f, rest, ok = s.out.next(rest) {
 		switch {
 		case f.ends():
@@ -98,27 +101,51 @@ func (s *session) went(p []byte) {
 	}
 }
 
-// begins reports whether a header of that stream is a request's. It is a trailer's
-// where the stream is not new, an error where its number is even (RFC 9113, section
-// 5.1.1), and nothing to a server that is leaving.
-func (s *session) begins(stream uint32) bool {
+// brings returns what f has us hold, in bytes, and for which stream; and whether there
+// must be room for it. What a body brings has its place where its request has one.
+func (s *session) brings(f frame) (stream uint32, bytes int, wait bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, open := s.streams.held[f.stream]
+	open = open && f.stream > 0
+	switch f.kind {
+	case frameHeaders:
+		if !open && !s.isNew(f.stream) {
+			return 0, 0, false
+		}
+		return f.stream, f.header(), s.streams.heavier(f.stream, f.header())
+	case frameData:
+		if open {
+			return f.stream, f.length, s.placed == 0 && s.streams.heavier(f.stream, f.length)
+		}
+	case framePriority, frameSettings, framePing, frameWindow:
+	default:
+		return 0, 0, false
+	}
+	return 0, answerCost, s.streams.heavier(0, answerCost)
+}
+
+// isNew reports whether a header of that stream begins a request. It is a trailer's
+// where the stream is not new, an error where its number is even (RFC 9113, section
+// 5.1.1), and nothing to a server that is leaving. The caller holds the lock.
+func (s *session) isNew(stream uint32) bool {
 	return stream > s.last && stream%2 == 1 && stream <= s.most
 }
 
-func (s *session) begin(stream uint32) {
+// hold has a stream hold more, unless it has ended meanwhile.
+func (s *session) hold(stream uint32, bytes int) {
 	s.mu.Lock()
-	s.last = stream
-	if !s.over && stream <= s.most {
-		s.open[stream] = struct{}{}
+	_, open := s.streams.held[stream]
+	if !s.over && (open || s.isNew(stream) || stream == 0) {
+		s.streams.add(stream, bytes)
+		s.last = max(s.last, stream)
 	}
 	s.unlock()
 }
 
 func (s *session) end(stream uint32) {
 	s.mu.Lock()
-	delete(s.open, stream)
+	s.streams.end(stream)
 	s.unlock()
 }
 
@@ -126,7 +153,11 @@ func (s *session) end(stream uint32) {
 func (s *session) leave(last uint32) {
 	s.mu.Lock()
 	s.most = last
-	maps.DeleteFunc(s.open, func(stream uint32, _ struct{}) bool { return stream > last })
+	for stream := range s.streams.held {
+		if stream > last {
+			s.streams.end(stream)
+		}
+	}
 	s.unlock()
 }
 
@@ -134,22 +165,23 @@ func (s *session) leave(last uint32) {
 func (s *session) close() {
 	s.mu.Lock()
 	s.over = true
-	clear(s.open)
+	s.streams = streams{}
 	s.unlock()
 }
 
 // unlock ends a change.
 func (s *session) unlock() {
-	weight := max(0, len(s.open)+s.handlers-running*s.placed)
+	weight := s.streams.without(s.placed) + max(0, s.handlers-s.placed)
 	more := weight - int(s.weight.Load())
 	s.weight.Store(int64(weight))
 	s.mu.Unlock()
 	s.conn.limit.weigh(s.conn, more)
 }
 
-// untaken is how many answers wait to be written, or requests for their handlers.
+// untaken is what answers weigh that wait to be written, or requests that wait for their
+// handlers.
 func (s *session) untaken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open) - s.handlers
+	return s.streams.without(s.handlers)
 }

@@ -10,6 +10,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
+func (s *session) begins(stream uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isNew(stream)
+}
+
 // A header begins a request where its stream is new, and a client's.
 func TestBegins(t *testing.T) {
 	l := New(2, nil)
@@ -23,7 +29,7 @@ func TestBegins(t *testing.T) {
 			t.Errorf("%d: begins is %v", tc.stream, got)
 		}
 		if got {
-			s.begin(tc.stream)
+			s.hold(tc.stream, 0)
 		}
 	}
 	if n := s.weight.Load(); n != 3 {
@@ -36,7 +42,7 @@ func TestBegins(t *testing.T) {
 	if s.begins(11) {
 		t.Error("a header begins a request that nobody will look at")
 	}
-	if s.begin(11); s.weight.Load() != 2 { // it waited meanwhile
+	if s.hold(11, 0); s.weight.Load() != 2 { // it waited meanwhile
 		t.Error("it counts")
 	}
 }
