@@ -39,6 +39,11 @@ func (f frame) header() int {
 	return f.length * headerCost
 }
 
+// large reports whether the frame begins a large header.
+func (f frame) large() bool {
+	return f.kind == frameHeaders && (f.flags&endHeaders == 0 || f.length > largeHeader)
+}
+
 // ends reports whether the frame is the last one of its sender on its stream.
 func (f frame) ends() bool {
 	return f.kind == frameReset || (f.kind == frameData || f.kind == frameHeaders) && f.flags&endStream != 0

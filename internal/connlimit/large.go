@@ -1,6 +1,9 @@
 package connlimit
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// largeHeader is from where on a header is large, in bytes: those with a token
@@ -9,6 +12,10 @@ const (
 	// turn is how long others wait for one that is. It takes net/http a third of a
 	// millisecond to read 64 KiB that are there, and who is slow is not waited for.
 	turn = 5 * time.Millisecond
+	// largeIdle is how many HTTP/2 connections may be idle that have had one. What
+	// net/http read it into it keeps as long as the connection lives, up to 150 KB. Half
+	// of them are for one address.
+	largeIdle = 64
 )
 
 // A line lets the large headers of one address be read one after the other. Reading
@@ -65,4 +72,33 @@ func (l *Limit) next(c *conn) {
 	q.waiting = q.waiting[1:]
 	l.give(q, w.c)
 	close(w.now)
+}
+
+// spare notes that a large header comes on s, and closes another one that has had one
+// and is idle, where there are too many: the one whose came first.
+func (l *Limit) spare(s *session) {
+	l.mu.Lock()
+	s.large = time.Now()
+	var all, own []*session
+	for t := range l.sessions {
+		if t == s || t.large.IsZero() || !t.idle() {
+			continue
+		}
+		if all = append(all, t); t.conn.from == s.conn.from && t.conn.from.bounded {
+			own = append(own, t)
+		}
+	}
+	from := all
+	if len(own) >= largeIdle/2 {
+		from = own
+	} else if len(all) < largeIdle {
+		from = nil
+	}
+	var victim *conn
+	if len(from) > 0 {
+		victim = slices.MinFunc(from, func(a, b *session) int { return a.large.Compare(b.large) }).conn
+		l.dismiss(victim)
+	}
+	l.mu.Unlock()
+	l.evict(victim, Header)
 }

@@ -118,3 +118,54 @@ func TestTurnOfTheGone(t *testing.T) {
 		}
 	})
 }
+
+// Of HTTP/2 connections that have had a large header, so many are left idle, half of
+// them of one address; the others, and those with a request under way, are left alone.
+func TestLargeIdle(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		from   func(i int) string // the address of connection i
+		frame  func(*guest) []byte
+		ends   bool
+		closed int // of 100
+	}{
+		{"one address", same, func(g *guest) []byte { return g.frame(frameHeaders, endHeaders, 1, largeHeader+1) }, true, 100 - largeIdle/2},
+		{"in frames", same, func(g *guest) []byte { return g.frame(frameHeaders, 0, 1, 10) }, true, 100 - largeIdle/2},
+		{"not large", same, func(g *guest) []byte { return g.frame(frameHeaders, endHeaders, 1, largeHeader) }, true, 0},
+		{"a body", same, func(g *guest) []byte { return g.frame(frameData, 0, 1, 16<<10) }, true, 0},
+		{"many addresses", other, func(g *guest) []byte { return g.frame(frameHeaders, 0, 1, 10) }, true, 100 - largeIdle},
+		{"a unix socket", func(int) string { return "" }, func(g *guest) []byte { return g.frame(frameHeaders, 0, 1, 10) }, true, 100 - largeIdle},
+		{"under way", other, func(g *guest) []byte { return g.frame(frameHeaders, 0, 1, 10) }, false, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, d *desk) {
+				var all []*guest
+				for i := range 100 {
+					g := d.speak("g", tc.from(i))
+					all = append(all, g)
+					g.place(1) // no room is needed
+					g.came(tc.frame(g))
+					if tc.ends {
+						g.place(-1)
+						g.end(1)
+					}
+					time.Sleep(time.Millisecond)
+				}
+				closed := 0
+				for i, g := range all {
+					if g.conn.gone {
+						if closed++; i != closed-1 {
+							t.Errorf("the %dth to be closed was connection %d", closed, i)
+						}
+					}
+				}
+				if closed != tc.closed || len(d.closed) != closed {
+					t.Errorf("%d were closed, want %d: %v", closed, tc.closed, d.closed)
+				}
+			})
+		})
+	}
+}
+
+func same(int) string    { return one }
+func other(i int) string { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}).String() }

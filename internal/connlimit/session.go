@@ -27,6 +27,7 @@ type session struct {
 	over     bool   // the connection is closed
 
 	// Guarded by the limit's lock.
+	large time.Time // when a large header came last; zero: none has
 	next  uint32    // the stream that waits for room
 	more  int       // the bytes that it is to hold
 	since time.Time // when they came
@@ -73,6 +74,9 @@ func (s *session) handle(n int) {
 // It reports whether the connection is still open.
 func (s *session) came(p []byte) bool {
 	for f, rest, ok := s.in.next(p); ok; f, rest, ok = s.in.next(rest) {
+		if f.large() {
+			s.conn.limit.spare(s)
+		}
 		if f.kind == frameReset {
 			s.end(f.stream)
 		} else if stream, bytes, wait := s.brings(f); wait {
@@ -176,6 +180,13 @@ func (s *session) unlock() {
 	s.weight.Store(int64(weight))
 	s.mu.Unlock()
 	s.conn.limit.weigh(s.conn, more)
+}
+
+// idle reports whether no request is under way.
+func (s *session) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handlers == 0 && s.streams.without(0) == weightOf(0, s.streams.held[0])
 }
 
 // untaken is what answers weigh that wait to be written, or requests that wait for their
