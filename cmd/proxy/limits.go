@@ -60,7 +60,7 @@ func (l *limits) tallyConnections(listener string) func(connlimit.Cause, netip.A
 	for cause, text := range map[connlimit.Cause]string{
 		connlimit.Waiting: "too many connections: those that waited longest for their first request were closed",
 		connlimit.Idle:    "too many connections: those that were idle longest were closed",
-		connlimit.Header:  "unfinished headers held too much: the connections with most of them were closed",
+		connlimit.Header:  "unfinished or large headers held too much: connections with most of them were closed",
 		connlimit.Untaken: "answers that nobody took were in the way: the connections with most of them were closed",
 		connlimit.Refused: "too many connections, and all of them in use or about to end: new ones were closed",
 	} {

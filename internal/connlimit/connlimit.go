@@ -25,7 +25,8 @@ const (
 	Waiting Cause = "waiting"
 	// Idle: it had been idle the longest, and they were more than those waiting.
 	Idle Cause = "idle"
-	// Header: unfinished headers held too much, and it had sent most of them.
+	// Header: unfinished headers held too much, and it had sent most of them; or too
+	// many were idle that have had a large one, and its came first.
 	Header Cause = "header"
 	// Untaken: answers that nobody took were in the way, and it had most of them.
 	Untaken Cause = "untaken"
