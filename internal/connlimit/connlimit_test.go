@@ -369,6 +369,24 @@ func (s *site) pending() int {
 	return s.limit.header
 }
 
+// What comes while a connection's last request ends, and is too much, has nobody to
+// close where there is no other connection: that one is neither idle yet nor under way.
+func TestBetweenRequests(t *testing.T) {
+	l := New(2, func(c Cause, _ netip.Addr) { t.Errorf("%s was closed", c) })
+	near, far := net.Pipe()
+	defer far.Close()
+	c := &conn{Conn: near, limit: l}
+	l.enter(c)
+	l.begin(c)
+	c.requests.Add(-1)
+	l.arrived(c, l.maxHeader+1, 0)
+	l.settle(c)
+	c.Close()
+	if l.header != 0 || l.Open() != 0 {
+		t.Errorf("%d bytes and %d connections are left", l.header, l.Open())
+	}
+}
+
 // Who has many connections that were closed, and whose server has not let go of
 // them, gets no other; nobody else is kept out, and it ends when they do.
 func TestLeaving(t *testing.T) {

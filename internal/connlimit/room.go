@@ -20,10 +20,10 @@ const (
 	// for its handler. An answer that waits to be written has lost its handler, and
 	// weighs less, as the frames that would let it be written may wait too.
 	running = 2
-	// addressRoom is for one address: 128 requests that run, more than any number
-	// of processors is busy with, or 256 answers, as many as a caller has requests
-	// by default. They cost 3 to 6 MB.
-	addressRoom = 256
+	// addressRoom is for one address: 64 requests that run, more than processors are
+	// busy with, or 128 answers. They cost 2 to 3 MB. With twice as much, a flood of
+	// forged tokens takes 4 MB more, and is answered more slowly.
+	addressRoom = 128
 	// allRoom is for all together. The last quarter of it is for addresses that
 	// have little under way: three who take all they can get do not keep everybody
 	// else waiting.

@@ -141,18 +141,18 @@ const (
 func TestRoomOfAnAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		a, b, c := d.speak("a", one), d.speak("b", one), d.speak("c", one)
-		d.ask(a, 100)
-		d.ask(b, 100)
+		d.ask(a, 50)
+		d.ask(b, 50)
 		d.want("a", "b")
-		d.ask(c, 57) // one too many
+		d.ask(c, 29) // one too many
 		d.want("a", "b")
 		d.ask(d.speak("other", two), 100)
 		d.want("a", "b", "other")
-		a.handle(100)
-		a.place(50)
-		d.want("a", "b", "other") // 256
+		a.handle(50)
+		a.place(25)
+		d.want("a", "b", "other") // 128
 		a.place(1)
-		d.want("a", "b", "other", "c") // 255
+		d.want("a", "b", "other", "c") // 127
 	})
 }
 
@@ -213,7 +213,7 @@ func endAll(g *guest) {
 func TestWhoGoesOnFirst(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		full := d.speak("full", three)
-		full.serve(384) // all but the last quarter, and of its own address all
+		full.serve(192) // all but the last quarter, and of its own address all
 		light, busy, busier := d.speak("light", one), d.speak("busy", two), d.speak("busier", two)
 		first, last := d.speak("first", two), d.speak("last", two)
 		light.serve(20)
@@ -225,12 +225,12 @@ func TestWhoGoesOnFirst(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		d.want()
-		full.place(62) // what they have under way, and what is full weigh 768
+		full.place(62) // what they have under way, and what is full weigh 384
 		went := []string{}
 		for i, next := range []string{"light", "first", "last", "busy", "busier"} {
 			full.handle(-1) // there is room for one
 			went = append(went, next)
-			if d.want(went...); i == 0 && d.weight.Load() != 768 {
+			if d.want(went...); i == 0 && d.weight.Load() != 384 {
 				t.Errorf("all weigh %d", d.weight.Load())
 			}
 		}
@@ -241,7 +241,7 @@ func TestWhoGoesOnFirst(t *testing.T) {
 func TestLateGoFirst(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		full, busy := d.speak("full", one), d.speak("busy", one)
-		full.serve(127)
+		full.serve(63)
 		busy.serve(1)
 		d.ask(busy, 1)
 		time.Sleep(patience + look)
@@ -256,28 +256,28 @@ func TestLateGoFirst(t *testing.T) {
 func TestRoomOfAll(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		socket := d.speak("socket", "")
-		socket.serve(200)
+		socket.serve(100)
 		d.ask(socket, 1)
 		d.want("socket")
-		socket.serve(167)
+		socket.serve(75)
 		busy := d.speak("busy", one)
-		busy.serve(17) // 769
+		busy.serve(17) // 385
 		d.ask(busy, 1)
 		d.ask(socket, 1)
 		d.want("socket")
 		want := []string{"socket"}
-		for i := range 8 { // 32 each
+		for i := range 4 { // 31 each
 			light := d.speak("light", netip.AddrFrom4([4]byte{192, 0, 2, byte(10 + i)}).String())
 			light.serve(15)
 			d.ask(light, 1)
 			want = append(want, "light")
 		}
 		d.want(want...)
-		if n := d.weight.Load(); n != 769+8*31 {
+		if n := d.weight.Load(); n != 385+4*31 {
 			t.Errorf("all weigh %d", n)
 		}
-		d.ask(d.speak("light too", three), 7)
-		d.want(append(want, "light too")...) // 1,024
+		d.ask(d.speak("light too", three), 3)
+		d.want(append(want, "light too")...) // 512
 		d.ask(d.speak("late", "192.0.2.4"), 1)
 		d.want(append(want, "light too")...)
 	})
@@ -287,7 +287,7 @@ func TestRoomOfAll(t *testing.T) {
 func TestUntaken(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		some, most, other := d.speak("some", one), d.speak("most", one), d.speak("other", two)
-		for g, n := range map[*guest]int{some: 100, most: 156, other: 400} {
+		for g, n := range map[*guest]int{some: 50, most: 78, other: 200} {
 			g.serve(n)
 			g.handle(-n)
 		}
@@ -311,7 +311,7 @@ func TestUntaken(t *testing.T) {
 func TestNobodyGoesForWhatRuns(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
 		a := d.speak("a", one)
-		a.serve(128)
+		a.serve(64)
 		d.ask(d.speak("b", one), 1)
 		time.Sleep(10 * patience)
 		d.want()
@@ -324,7 +324,7 @@ func TestNobodyGoesForWhatRuns(t *testing.T) {
 // Who waits hears at once that the connection is closed.
 func TestCloseWhileWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T, d *desk) {
-		d.speak("", one).serve(128)
+		d.speak("", one).serve(64)
 		a, b := d.speak("a", one), d.speak("b", one)
 		d.ask(a, 1)
 		a.conn.Close()

@@ -95,8 +95,10 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	l.header += weight
 	var victim *conn
 	if l.header > l.maxHeader {
-		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
-		l.dismiss(victim)
+		// There may be nobody: c stands in no queue while its last request ends.
+		if victim = heaviest(l.waiting.heaviest(), l.idle.heaviest()); victim != nil {
+			l.dismiss(victim)
+		}
 	}
 	l.mu.Unlock()
 	l.evict(victim, Header)

@@ -125,7 +125,7 @@ func TestLargeWithPlaces(t *testing.T) {
 			t.Errorf("with a place for the larger one they weigh %d", n)
 		}
 		g.place(1)
-		d.speak("full", one).serve(128)
+		d.speak("full", one).serve(64)
 		d.send(g, g.frame(frameData, 0, 3, unit))
 		d.want("g")
 		if n := g.weight.Load(); n != 0 {
@@ -153,7 +153,7 @@ func TestLargeWaits(t *testing.T) {
 				full, g := d.speak("full", one), d.speak("g", one)
 				g.came(g.frame(frameHeaders, endHeaders, 1, 100))
 				g.handle(1)
-				full.serve(128)
+				full.serve(64)
 				d.send(g, bytes.Repeat(g.frame(tc.kind, tc.flags, tc.stream, tc.length), tc.many))
 				time.Sleep(2 * patience)
 				d.want() // nobody
