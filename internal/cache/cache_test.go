@@ -516,6 +516,29 @@ func TestBoundedBytes(t *testing.T) {
 	}
 }
 
+// A known caller who comes while a recheck ends must not wait as if it were new.
+func TestReplacedIsNeverMissing(t *testing.T) {
+	p := newProven(10, 1<<20)
+	k := key{1}
+	p.add(k, newEntry(confirmed(), recheck, nil))
+	var done sync.WaitGroup
+	done.Go(func() {
+		for range 20_000 {
+			p.add(k, newEntry(confirmed(), recheck, nil))
+		}
+	})
+	for range 20_000 {
+		if p.get(k) == nil {
+			t.Error("the entry was missing")
+			break
+		}
+	}
+	done.Wait()
+	if got, want := p.bytes, p.get(k).bytes(); got != want {
+		t.Errorf("%d bytes counted, want one entry's %d", got, want)
+	}
+}
+
 func TestDecided(t *testing.T) {
 	type line struct {
 		reason authn.Reason

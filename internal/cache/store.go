@@ -60,7 +60,11 @@ func (p *proven) get(k key) *entry {
 func (p *proven) add(k key, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lru.Remove(k) // so that the old one's bytes are taken off
+	// The old one is replaced and not removed first: whoever asked in between would be
+	// a stranger, and wait.
+	if old, ok := p.lru.Peek(k); ok {
+		p.bytes -= old.bytes()
+	}
 	if p.lru.Add(k, e) {
 		p.evicted.Add(1)
 	}
