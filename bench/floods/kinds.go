@@ -21,7 +21,8 @@ type kind struct {
 	// streams is how many requests each connection has under way: see
 	// [load.Flood].
 	streams int
-	tokens  func(*world.World) (badtoken.Recipe, error)
+	// tokens returns what such tokens are made by.
+	tokens func(*world.World) (badtoken.Recipe, error)
 }
 
 var kinds = []kind{

@@ -15,7 +15,8 @@ import (
 // A level is what a gate holds.
 type level struct {
 	goroutines, files, threads int
-	// heap is what is reachable, and garbage where that was not collected; rss all of the memory, in bytes.
+	// heap is what is reachable, and garbage where that was not collected; rss all of
+	// the memory, in bytes.
 	heap, rss int64
 	// tokens are those that it remembers, connections its callers', and requests
 	// those under way.

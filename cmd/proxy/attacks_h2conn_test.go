@@ -64,14 +64,17 @@ func (c *h2conn) header(fields ...string) []byte {
 
 // open sends a header; the stream stays open if the body is to come.
 func (c *h2conn) open(stream uint32, bodyComes bool, fields ...string) error {
-	const room = 16 << 10
-	block := c.header(fields...)
-	first, rest := block[:min(room, len(block))], block[min(room, len(block)):]
-	err := c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: !bodyComes})
-	for len(rest) > 0 && err == nil {
-		next := rest[:min(room, len(rest))]
-		rest = rest[len(next):]
-		err = c.WriteContinuation(stream, len(rest) == 0, next)
+	return writeHeader(c.Framer, stream, c.header(fields...), !bodyComes)
+}
+
+// writeHeader writes a request's header, in as many frames as it needs.
+func writeHeader(framer *http2.Framer, stream uint32, block []byte, end bool) error {
+	const most = 16 << 10 // SETTINGS_MAX_FRAME_SIZE
+	n := min(len(block), most)
+	err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block[:n], EndStream: end, EndHeaders: n == len(block)})
+	for block = block[n:]; err == nil && len(block) > 0; block = block[n:] {
+		n = min(len(block), most)
+		err = framer.WriteContinuation(stream, n == len(block), block[:n])
 	}
 	return err
 }

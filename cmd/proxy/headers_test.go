@@ -101,14 +101,7 @@ func (w *world) rawHTTP2(names, values []string) int {
 	for i, name := range names {
 		must(w.t, e.WriteField(hpack.HeaderField{Name: name, Value: values[i]}))
 	}
-	first := block.Next(16 << 10)
-	must(w.t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: first, EndStream: true, EndHeaders: block.Len() == 0}))
-	for block.Len() > 0 {
-		next := block.Next(16 << 10)
-		if err := f.WriteContinuation(1, block.Len() == 0, next); err != nil {
-			break // the server has had enough
-		}
-	}
+	_ = writeHeader(f, 1, block.Bytes(), true) // fails where the server has had enough
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	for {
 		frame, err := f.ReadFrame()

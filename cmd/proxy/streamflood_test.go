@@ -116,7 +116,7 @@ func (f *torrent) session(c net.Conn) {
 		for n := range f.lines {
 			enc.WriteField(hpack.HeaderField{Name: strconv.Itoa(n), Sensitive: true})
 		}
-		if f.write(framer, id, block.Bytes()) != nil {
+		if writeHeader(framer, id, block.Bytes(), true) != nil {
 			return
 		}
 		if f.resets {
@@ -124,18 +124,6 @@ func (f *torrent) session(c net.Conn) {
 			<-places
 		}
 	}
-}
-
-// write writes a request's header, in as many frames as it needs.
-func (f *torrent) write(framer *http2.Framer, id uint32, block []byte) error {
-	const most = 16 << 10 // SETTINGS_MAX_FRAME_SIZE
-	n := min(len(block), most)
-	err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block[:n], EndStream: true, EndHeaders: n == len(block)})
-	for block = block[n:]; err == nil && len(block) > 0; block = block[n:] {
-		n = min(len(block), most)
-		err = framer.WriteContinuation(id, n == len(block), block[:n])
-	}
-	return err
 }
 
 // forgery returns tokens like good, each with another signature.

@@ -155,8 +155,11 @@ func (l *Limit) oldest(addr netip.Addr, same bool) (*conn, Cause) {
 // of it: net/http sleeps for half a second behind an answer 431, with some 20 KiB.
 // Who sends one too large header after another would have thousands of these, so
 // an address with an eighth of all connections leaving gets no other. The caller
-// holds the lock.
+// holds the lock. Nil is nobody.
 func (l *Limit) dismiss(c *conn) {
+	if c == nil {
+		return
+	}
 	c.leaving = true
 	c.from.leaving++
 	l.remove(c)

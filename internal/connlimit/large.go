@@ -97,8 +97,8 @@ func (l *Limit) spare(s *session) {
 	var victim *conn
 	if len(from) > 0 {
 		victim = slices.MinFunc(from, func(a, b *session) int { return a.large.Compare(b.large) }).conn
-		l.dismiss(victim)
 	}
+	l.dismiss(victim)
 	l.mu.Unlock()
 	l.evict(victim, Header)
 }

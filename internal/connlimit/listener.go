@@ -56,9 +56,7 @@ func (l *Limit) makeRoom() bool {
 	}
 	l.mu.Lock()
 	victim, cause := l.oldest(netip.Addr{}, false)
-	if victim != nil {
-		l.dismiss(victim)
-	}
+	l.dismiss(victim)
 	l.mu.Unlock()
 	l.evict(victim, cause)
 	return victim != nil

@@ -9,17 +9,17 @@ import (
 // Each request under way on HTTP/2 is a goroutine of net/http's, which costs some
 // 20 KB, and any connection can start as many as it may have streams. So what they
 // weigh is bounded, with what they hold: where there is no room, the next one's header
-// waits before net/http sees it. HTTP/1 weighs nothing, as a connection has one request, and
-// connections are bounded.
+// waits before net/http sees it. HTTP/1 weighs nothing, as a connection has one request,
+// and connections are bounded.
+//
+// One that runs without a place weighs two: one for its stream, one for its handler. An
+// answer that waits to be written has lost its handler, and weighs less, as the frames
+// that would let it be written may wait too.
 //
 // What runs ends by itself, and soon: who waits for more than a processor has a
 // place of package inflight's meanwhile, and weighs nothing. An answer ends when
 // its caller takes it, so somebody who does not may have to go.
 const (
-	// running is what a request weighs that has no place: one for its stream, one
-	// for its handler. An answer that waits to be written has lost its handler, and
-	// weighs less, as the frames that would let it be written may wait too.
-	running = 2
 	// addressRoom is for one address: 64 requests that run, more than processors are
 	// busy with, or 128 answers. They cost 2 to 3 MB. With twice as much, a flood of
 	// forged tokens takes 4 MB more, and is answered more slowly.
@@ -29,7 +29,7 @@ const (
 	// else waiting.
 	allRoom  = 4 * addressRoom
 	lastRoom = allRoom / 4
-	little   = 16 * running
+	little   = 2 * 16 // 16 requests that run
 )
 
 const (
@@ -143,9 +143,7 @@ func (l *Limit) tick() {
 			victim = l.slowest(s.conn.from)
 		}
 	}
-	if victim != nil {
-		l.dismiss(victim)
-	}
+	l.dismiss(victim)
 	if l.ticking = len(l.waiters) > 0; l.ticking {
 		time.AfterFunc(look, l.tick)
 	}

@@ -15,30 +15,28 @@ import (
 // header. It is not known to net/http as one in TLS: without ConnectionState.
 type secured struct {
 	net.Conn // is tls
-	tls      *tls.Conn
-	conn     *conn
-	said     said
-	shaken   bool
-	log      *log.Logger
+	said
+	tls *tls.Conn
+	log *log.Logger
 }
 
 func secure(c *conn, config *tls.Config, log *log.Logger) *secured {
 	t := tls.Server(c, config)
-	return &secured{Conn: t, tls: t, conn: c, said: said{conn: c, rest: preface}, log: log}
+	return &secured{Conn: t, said: said{conn: c, rest: preface}, tls: t, log: log}
 }
 
 // Read implements [net.Conn].
 func (s *secured) Read(p []byte) (int, error) {
-	if !s.shaken {
+	if s.conn.state == nil {
 		if err := s.tls.Handshake(); err != nil {
 			s.failed(err)
 			return 0, io.EOF // net/http closes it, and does not answer
 		}
 		state := s.tls.ConnectionState()
-		s.conn.state, s.shaken, s.said.must = &state, true, state.NegotiatedProtocol == "h2"
+		s.conn.state, s.must = &state, state.NegotiatedProtocol == "h2"
 	}
 	n, err := s.tls.Read(p)
-	if !s.said.came(p[:n]) {
+	if !s.came(p[:n]) {
 		_ = s.Close() // else net/http would answer, in HTTP/1
 		return 0, net.ErrClosed
 	}
@@ -63,7 +61,7 @@ var methods = []string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OP
 // Write implements [net.Conn].
 func (s *secured) Write(p []byte) (int, error) {
 	n, err := s.tls.Write(p)
-	s.said.went(p[:n])
+	s.went(p[:n])
 	return n, err
 }
 

@@ -96,9 +96,8 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	var victim *conn
 	if l.header > l.maxHeader {
 		// There may be nobody: c stands in no queue while its last request ends.
-		if victim = heaviest(l.waiting.heaviest(), l.idle.heaviest()); victim != nil {
-			l.dismiss(victim)
-		}
+		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
+		l.dismiss(victim)
 	}
 	l.mu.Unlock()
 	l.evict(victim, Header)

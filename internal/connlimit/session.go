@@ -186,7 +186,7 @@ func (s *session) unlock() {
 func (s *session) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.handlers == 0 && s.streams.without(0) == weightOf(0, s.streams.held[0])
+	return s.handlers == 0 && s.streams.all == weightOf(0, s.streams.held[0])
 }
 
 // untaken is what answers weigh that wait to be written, or requests that wait for their
