@@ -3,17 +3,11 @@ package caller
 import "time"
 
 // A Watch asks for a request to be sent again and again until its answer is not
-// 200.
+// 200, and for that answer.
 type Watch struct {
 	Request
 	Pause time.Duration // after each answer
 	Most  time.Duration // then it ends with the last answer
-}
-
-// Watched is how a watch has ended.
-type Watched struct {
-	Sent   int
-	Answer Answer
 }
 
 // Raw asks for these bytes to be sent as they are, on a connection of their own.

@@ -105,11 +105,12 @@ func (g *gate) within(t *testing.T, c *callingPod, r caller.Request, status int,
 // waitMetric waits until the series are more than n.
 func (g *gate) waitMetric(t *testing.T, n float64, name string, labels ...string) {
 	t.Helper()
-	err := wait.For(t.Context(), name, time.Minute, func(context.Context) error {
-		if g.metric(t, name, labels...) <= n {
-			return errors.New("not more than before")
+	err := wait.For(t.Context(), name, time.Minute, func(ctx context.Context) error {
+		data, err := g.metrics(ctx) // a gate that has just begun may not listen yet
+		if err == nil && page(data).sum(t, name, labels...) <= n {
+			err = errors.New("not more than before")
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

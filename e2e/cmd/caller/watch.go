@@ -13,12 +13,10 @@ func watch(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &order) {
 		return
 	}
-	var watched caller.Watched
 	for end := time.Now().Add(order.Most); ; {
-		watched.Answer, _ = send(r.Context(), order.Request)
-		watched.Sent++
-		if watched.Answer.Status != http.StatusOK || time.Now().After(end) {
-			write(w, watched)
+		answer, _ := send(r.Context(), order.Request)
+		if answer.Status != http.StatusOK || time.Now().After(end) {
+			write(w, answer)
 			return
 		}
 		select {
