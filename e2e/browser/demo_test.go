@@ -63,15 +63,20 @@ var shows = regexp.MustCompile(`shows how it does on (http://127\.0\.0\.1:\d+/)`
 // status is what the page has to show.
 func (d *played) status(t *testing.T) *status.Snapshot {
 	t.Helper()
-	client := http.Client{Timeout: atOnce}
-	resp, err := client.Get(d.url + "status")
+	s, err := d.ask()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func (d *played) ask() (*status.Snapshot, error) {
+	client := http.Client{Timeout: atOnce}
+	resp, err := client.Get(d.url + "status")
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
 	s := &status.Snapshot{}
-	if err := json.NewDecoder(resp.Body).Decode(s); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return s, json.NewDecoder(resp.Body).Decode(s)
 }

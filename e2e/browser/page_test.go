@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -21,23 +20,24 @@ func TestNumbers(t *testing.T) {
 }
 
 // agree waits until the page shows what /status said a moment ago. The demo's
-// caller calls ten times a second, so that no two looks are at the same moment.
+// caller calls ten times a second, so that no two looks are at the same moment: while
+// the page is looked at, /status is read all the time.
 func (d *played) agree(t *testing.T, b *tab, again func()) {
 	t.Helper()
-	var said []shown
+	h := d.hear()
 	var page shown
 	defer func() {
+		if err := h.stop(); err != nil {
+			t.Error(err)
+		}
 		if t.Failed() {
-			t.Logf("the page: %+v\n/status: %+v", page, said[len(said)-1])
+			t.Logf("the page: %+v\n/status: %+v", page, h.said[max(0, len(h.said)-1):])
 		}
 	}()
 	until(t, "the page shows what /status says", 20*time.Second, func() bool {
-		said = append(said, wanted(d.status(t)))
 		again()
 		page = eval[shown](b, read)
-		// Two seconds at most, at 20 ms each: an old page is a wrong one.
-		said = said[max(0, len(said)-100):]
-		return slices.ContainsFunc(said, func(s shown) bool { return same(s, page) })
+		return h.knows(page)
 	})
 }
 

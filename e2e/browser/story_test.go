@@ -18,7 +18,10 @@ func TestStory(t *testing.T) {
 	if says := phone.text("says"); !strings.Contains(says, "the API server gives no answer") {
 		t.Errorf("it says %q", says)
 	}
-	until(t, "it has been away for a second", scenes, func() bool { return phone.text("apiserver") == "away for 1 s" })
+	until(t, "it has been away for a second", scenes, func() bool { // or two, on a busy machine
+		text := phone.text("apiserver")
+		return strings.HasPrefix(text, "away for ") && text != "away for 0 s"
+	})
 	phone.picture("away")
 	until(t, "the page says that it is back", scenes, func() bool { return desk.text("state") == "ready" && phone.text("state") == "ready" })
 	<-after(t, d.over, scenes)
