@@ -51,6 +51,9 @@ var explainCommand = command{
 		if *output != "text" && *output != "json" {
 			return usagef("--output: %q is neither text nor json", *output)
 		}
+		if *path != "" && *path != "*" && !strings.HasPrefix(*path, "/") {
+			return usagef("--path: %q does not begin with a slash: write it as it stands in a request", *path)
+		}
 		c, err := loadAsServe(args, *pid, s)
 		if err != nil {
 			return err
@@ -59,9 +62,13 @@ var explainCommand = command{
 		if err != nil {
 			return undecidedError{err}
 		}
+		text = strings.TrimSpace(text)
+		if text == "" {
+			fmt.Fprintln(s.err, "standard input is empty: this is about a request without a token")
+		}
 		ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 		defer cancel()
-		r, err := explainRequest(ctx, c, strings.TrimSpace(text), *method, *path)
+		r, err := explainRequest(ctx, c, text, *method, *path)
 		if err != nil {
 			return undecidedError{err}
 		}
@@ -112,7 +119,7 @@ func explainRequest(ctx context.Context, c *config.Config, token, method, path s
 		if way, err = proxy.WayOf(o, method, path); err != nil {
 			return nil, err
 		}
-		r.Request = &explain.Request{Method: method, Path: path, Route: describeWay(way)}
+		r.Request = &explain.Request{Method: authn.Redact(method), Path: authn.Redact(path), Route: describeWay(way)}
 	}
 	if way.Route.Public {
 		r.Public()

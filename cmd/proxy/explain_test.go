@@ -139,10 +139,10 @@ func TestExplainGoesOn(t *testing.T) {
 	}
 	code, out, errs := explainToken(t, token, w.flags(w.dir, nil)...)
 	for _, want := range []string{
-		"our audiences     my-app\n", "its issuers       " + minicluster.DefaultIssuer + "\n",
-		"ok          issuer            is it from an issuer that is known?\n",
-		"REFUSED     audience          was it made for us?\n                              \"x\"\n                              -> project a token with our audience;",
-		"REFUSED     time ", "REFUSED     signature ", "-           review            does the API server say yes?\n",
+		"our audiences       my-app\n", "its issuers         " + minicluster.DefaultIssuer + "\n",
+		"ok          issuer              is it from an issuer that is known?\n",
+		"REFUSED     audience            was it made for us?\n                                \"x\"\n                                -> project a token with our audience;",
+		"REFUSED     time ", "it expired 1h0m", "REFUSED     signature ", "-           review              does the API server say yes?\n",
 		"\nRefused: 401, with the reason audience.\nThe caller is told: the token is for another audience.\nWhat would change that: project a token",
 	} {
 		if !strings.Contains(out, want) {
@@ -158,7 +158,7 @@ func TestExplainCaller(t *testing.T) {
 	w := around(t)
 	code, out, errs := explainToken(t, w.token()+"\n", w.flags(w.dir, nil)...)
 	for _, want := range []string{
-		"ok          review            does the API server say yes?\n", "ok          agreement ",
+		"ok          review              does the API server say yes?\n", "ok          agreement ",
 		"Accepted, with the reason ok: the request goes to the app.\n",
 		"The app sees system:serviceaccount:ns:caller, uid ", "of the groups system:serviceaccounts, system:serviceaccounts:ns, system:authenticated.\n",
 		"  authentication.kubernetes.io/pod-name: caller-0\n",
@@ -194,6 +194,19 @@ func TestExplainOtherIssuers(t *testing.T) {
 	}
 }
 
+// A token that the gate only warns of passes, and is not called well.
+func TestExplainWarned(t *testing.T) {
+	w := around(t)
+	code, r := w.explain(w.extended(2*time.Hour), apiAudience)
+	at := slices.IndexFunc(r.Steps, func(s explain.Step) bool { return s.Check == "stale" })
+	if code != 0 || at < 0 || !strings.Contains(r.Steps[at].Detail, "no: it should have been replaced ") || !strings.Contains(r.Advice, "read the token file again") {
+		t.Errorf("exit %d, %+v", code, r)
+	}
+	if code, r := w.explain(w.extended(0), apiAudience); code != 0 || r.Advice != "" || r.Steps[at].Detail != "" {
+		t.Errorf("exit %d, %+v", code, r)
+	}
+}
+
 func TestExplainPath(t *testing.T) {
 	w := around(t)
 	args := []string{"--public-path=/public/*", "--listen=127.0.0.1:0"}
@@ -214,8 +227,11 @@ func TestExplainPath(t *testing.T) {
 			t.Errorf("%s: exit %d, %s, %+v", c.path, code, r.Reason, r.Request)
 		}
 	}
-	if code, out, _ := explainToken(t, w.token(), append(w.flags(w.dir, args), "--path=/x", "--method=PUT")...); code != 0 || !strings.Contains(out, "request           PUT /x: no route matches") {
+	if code, out, _ := explainToken(t, w.token(), append(w.flags(w.dir, args), "--path=/x", "--method=PUT")...); code != 0 || !strings.Contains(out, "request             PUT /x: no route matches") {
 		t.Errorf("exit %d\n%s", code, out)
+	}
+	if code, _, errs := explainToken(t, "\n", w.flags(w.dir, args)...); code != 1 || !strings.Contains(errs, "standard input is empty: this is about a request without a token") {
+		t.Errorf("exit %d\n%s", code, errs)
 	}
 }
 
@@ -226,6 +242,7 @@ func TestExplainUsage(t *testing.T) {
 		"--pid=1":                         "process 1 is no sallyport serve",
 		"--pid 1 --audience=a":            "--pid and flags of serve: write one of them",
 		"--pid=x":                         "invalid argument",
+		"--audience=a --path=orders":      `--path: "orders" does not begin with a slash`,
 		"--audience=a --listen=:1 -o=x":   `--output: "x" is neither`,
 		"--audience=a --listen=0.0.0.0:":  "sallyport explain: ",
 		"--audience=a --bogus":            "--bogus: there is no such flag",

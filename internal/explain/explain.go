@@ -29,7 +29,8 @@ type Report struct {
 	Status int `json:"status,omitempty"`
 	// Told is what the caller is told of it.
 	Told string `json:"told,omitempty"`
-	// Advice is what would change the verdict, or makes the caller's life safer.
+	// Advice is what would change the verdict, or what the caller is warned of where
+	// it was let through.
 	Advice string `json:"advice,omitempty"`
 	// Configured is what the checks hold the token against.
 	Configured []Setting `json:"configured"`
@@ -62,7 +63,7 @@ type Step struct {
 	Reason authn.Reason `json:"reason,omitempty"`
 	// Asks is what the check asks.
 	Asks string `json:"asks,omitempty"`
-	// Detail is what was found.
+	// Detail is what was found, perhaps where the check passed too.
 	Detail string `json:"detail,omitempty"`
 	Advice string `json:"advice,omitempty"`
 }

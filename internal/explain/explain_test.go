@@ -46,12 +46,32 @@ func TestStep(t *testing.T) {
 	if err := r.Text(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"its issuers       (none known)\n", "REFUSED     issuer", "[...]", "-           key", "context canceled"} {
+	for _, want := range []string{"its issuers         (none known)\n", "REFUSED     issuer", "[...]", "-           key", "context canceled"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
 		}
 	}
 	if strings.ContainsAny(b.String(), "\x1b") || strings.Contains(b.String(), signature) {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// Who is warned is let through all the same, and no column runs into the next.
+func TestWords(t *testing.T) {
+	r := Report{Verdict: Accepted, Reason: authn.OK, Advice: "read the file again."}
+	for check := range Asks {
+		r.Step(authn.Step{Check: check})
+	}
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for check, asks := range Asks {
+		if !strings.Contains(b.String(), check+" ") || !strings.Contains(b.String(), "  "+asks+"\n") {
+			t.Errorf("%q runs into %q in\n%s", check, asks, b.String())
+		}
+	}
+	if !strings.Contains(b.String(), "goes to the app.\nThe caller is warned: read the file again.\n") {
+		t.Error(b.String())
 	}
 }

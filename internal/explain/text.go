@@ -18,7 +18,7 @@ var marks = map[string]string{"ok": "ok", "refused": "REFUSED", "unavailable": "
 // question does.
 const (
 	column = 12
-	inner  = 18
+	inner  = 20
 )
 
 // Text writes the report for people.
@@ -71,8 +71,12 @@ func (r *Report) verdict(b *strings.Builder) {
 	if r.Told != "" {
 		fmt.Fprintf(b, "The caller is told: %s.\n", r.Told)
 	}
-	if r.Advice != "" {
-		fmt.Fprintf(b, "What would change that: %s.\n", strings.TrimSuffix(r.Advice, "."))
+	switch advice := strings.TrimSuffix(r.Advice, "."); {
+	case advice == "":
+	case r.Verdict == Accepted:
+		fmt.Fprintf(b, "The caller is warned: %s.\n", advice)
+	default:
+		fmt.Fprintf(b, "What would change that: %s.\n", advice)
 	}
 	if c := r.Caller; c != nil {
 		fmt.Fprintf(b, "The app sees %s, uid %q, of the groups %s.\n", safe(c.Subject), c.UID, safe(strings.Join(c.Groups, ", ")))

@@ -67,7 +67,7 @@ func (c *Claims) Check() error {
 // Kubernetes does for its own tokens (it grants 60 s).
 func (c *Claims) CheckTimes(now time.Time, leeway time.Duration) error {
 	if !now.Before(c.Expires.Add(leeway)) {
-		return authn.Refuse(authn.Expired, "%s ago", now.Sub(c.Expires).Round(time.Second))
+		return authn.Refuse(authn.Expired, "it expired %s ago", now.Sub(c.Expires).Round(time.Second))
 	}
 	start := c.NotBefore
 	if c.IssuedAt.After(start) {

@@ -63,6 +63,7 @@ type attempt struct {
 	keys     []*key       // those that may have signed it
 	proof    *authn.Proof // the one that did
 	identity authn.Identity
+	note     string // of a check that passed the token, and found something
 }
 
 // checks returns the steps before a key is looked for, in order. They need
@@ -122,6 +123,7 @@ func runAll(ctx context.Context, checks []Check, a *attempt, tell func(authn.Ste
 		step.Skipped = slices.ContainsFunc(c.Needs, func(name string) bool { return slices.Contains(failed, name) })
 		if !step.Skipped {
 			step.Err = c.Func(ctx, a)
+			step.Note, a.note = a.note, ""
 		}
 		if step.Skipped || step.Err != nil {
 			failed = append(failed, c.Name)
