@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sallyport/internal/authn"
 	"sallyport/internal/config"
 )
 
@@ -25,6 +26,17 @@ const (
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+}
+
+// complain says on standard error what is wrong. Who wrote a token where none belongs
+// does not find it in a terminal's or a container's log as well.
+func (s streams) complain(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	redacted := authn.Redact(text)
+	fmt.Fprint(s.err, redacted)
+	if redacted != text {
+		fmt.Fprintln(s.err, "[...] could be a token: it belongs on standard input, for whoever lists processes sees their arguments")
+	}
 }
 
 // A command is one word after sallyport.
@@ -72,7 +84,7 @@ func run(ctx context.Context, table []command, args []string, s streams) int {
 			return report(c.name, c.run(ctx, args[1:], s), s)
 		}
 	}
-	fmt.Fprintf(s.err, "sallyport: there is no command %q: write one of these\n\n%s", args[0], overview(table))
+	s.complain("sallyport: there is no command %q: write one of these\n\n%s", args[0], overview(table))
 	return exitUsage
 }
 
@@ -88,16 +100,17 @@ func report(name string, err error, s streams) int {
 	case errors.Is(err, errUndecided):
 		return exitUndecided
 	case errors.As(err, &problems):
-		fmt.Fprintf(s.err, "sallyport %s: %s\n", name, count(len(problems)))
+		text := count(len(problems))
 		for _, p := range problems {
-			fmt.Fprintf(s.err, "  %v\n", p)
+			text += fmt.Sprintf("\n  %v", p)
 		}
+		s.complain("sallyport %s: %s\n", name, text)
 		return exitUsage
 	case errors.As(err, &usage):
-		fmt.Fprintf(s.err, "sallyport %s: %v\n", name, err)
+		s.complain("sallyport %s: %v\n", name, err)
 		return exitUsage
 	}
-	fmt.Fprintf(s.err, "sallyport %s: %v\n", name, err)
+	s.complain("sallyport %s: %v\n", name, err)
 	if errors.As(err, &open) {
 		return exitUndecided
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -104,6 +105,31 @@ func TestDescribe(t *testing.T) {
 	} {
 		if v, commit := describe(c.linked, c.info); v != c.v || commit != c.commit {
 			t.Errorf("%q: %s, %s, want %s, %s", c.linked, v, commit, c.v, c.commit)
+		}
+	}
+}
+
+// A token that is written where none belongs, as an argument or as a flag's value,
+// does not come out again.
+func TestTokenAsArgument(t *testing.T) {
+	raw, err := os.ReadFile("../../internal/authn/jwt/testdata/extended.token")
+	must(t, err)
+	token := strings.TrimSpace(string(raw))
+	signature := token[strings.LastIndex(token, ".")+1:]
+	const file = " ../../internal/authn/jwt/testdata/extended.token"
+	lines := []string{
+		token, "explain --audience=a --listen=127.0.0.1:0 --path=" + token, "explain --audience=a --listen=127.0.0.1:0 --public-path=/* --path=/" + token,
+		"inspect x " + token, "inspect --output=" + token, "inspect --ca-file=" + token + " --jwks=https://x" + file,
+		"inspect --jwks=" + token + file, "inspect --issuer=" + token + file, "log-level --debug-listen=" + token, "echo --listen=" + token,
+	}
+	for _, c := range commands {
+		lines = append(lines, c.name+" "+token, c.name+" --"+token, c.name+" -"+token)
+	}
+	for _, line := range lines {
+		var out bytes.Buffer
+		run(t.Context(), commands, strings.Fields(line), streams{in: strings.NewReader(""), out: &out, err: &out})
+		if got := out.String(); strings.Contains(got, signature) || !strings.Contains(got, "[...]") {
+			t.Errorf("%.60s...: %s", line, got)
 		}
 	}
 }

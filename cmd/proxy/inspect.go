@@ -144,14 +144,14 @@ func (i *inspection) keys() (oidc.Source, error) {
 
 // check has the signature checked, and says so in the report.
 func (i *inspection) check(ctx context.Context, r *inspect.Report, text string, keys oidc.Source) error {
-	whose := cmp.Or(i.issuer, i.jwks)
+	whose := authn.Redact(cmp.Or(i.issuer, i.jwks)) // who mixed up the arguments wrote the token there
 	if i.issuer != "" && r.Issuer != i.issuer {
-		r.Signature.Text = fmt.Sprintf("not checked: the token says that it is from %q, and --issuer is %q", r.Issuer, i.issuer)
+		r.Signature.Text = fmt.Sprintf("not checked: the token says that it is from %q, and --issuer is %q", r.Issuer, whose)
 		return errRefused
 	}
 	doc, err := keys(ctx)
 	if err != nil {
-		r.Signature.Text = fmt.Sprintf("not checked: %v%s", err, howElse(err))
+		r.Signature.Text = fmt.Sprintf("not checked: %s%s", authn.Redact(err.Error()), howElse(err))
 		return errUndecided
 	}
 	id, err := doc.Verify(ctx, inspect.Unwrap(text))
