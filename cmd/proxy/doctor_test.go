@@ -88,15 +88,15 @@ func TestDoctor(t *testing.T) {
 		"no token": {func(w *world) []string { must(w.t, os.Remove(w.kubelet.Path())); return nil }, []line{
 			{"own token", failed, "there is none: open ", "mount a projected serviceAccountToken with expirationSeconds: 3600 and no audience"},
 			{"API server", skipped, "no token of our own", ""},
-			{"reviews", failed, "no token of our own", "our own token must be for the API server"},
-			{"keys", failed, "the cluster's keys:", "our own token must be for the API server"},
+			{"reviews", failed, "as we have no token of our own: open ", "see the line about our own token; if that is well"},
+			{"keys", failed, "the cluster's keys: open ", "see the line about our own token; if that is well"},
 		}},
 		"a torn token": {func(w *world) []string { w.writeToken("eyJ"); return nil }, []line{{"own token", failed, "there is none: the file is not a JWT", "mount a projected"}}},
 		"expired": {func(w *world) []string { w.writeToken(w.own(minicluster.Request{TTL: -time.Hour})); return nil }, []line{
 			{"own token", failed, "it expired 1 h ago, and the kubelet has not replaced it", "look at the kubelet of this node"},
-			{"API server", failed, "refuses our own token", "our own token must be for the API server"},
-			{"reviews", failed, "the API server refuses our own token", "our own token must be"},
-			{"keys", failed, "answered 401", "our own token must be"},
+			{"API server", failed, "refuses our own token", "see the line about our own token; if that is well"},
+			{"reviews", failed, "the API server refuses our own token", "see the line about our own token; if that is well"},
+			{"keys", failed, "answered 401", "see the line about our own token; if that is well"},
 		}},
 		"late":   {func(w *world) []string { w.writeToken(w.aged(55 * time.Minute)); return nil }, []line{{"own token", warning, "the kubelet should have replaced it 7 m", "another source of its volume may fail"}}},
 		"3607 s": {func(w *world) []string { w.writeToken(w.own(minicluster.Request{TTL: 3607 * time.Second})); return nil }, []line{{"own token", warning, "it was asked for with 3607 s", "expirationSeconds: 3600"}}},
@@ -109,7 +109,7 @@ func TestDoctor(t *testing.T) {
 		"for us": {func(w *world) []string {
 			w.writeToken(w.own(minicluster.Request{Audiences: []string{audience}}))
 			return nil
-		}, []line{{"API server", failed, "refuses our own token", "its projection has no audience"}}},
+		}, []line{{"API server", failed, "refuses our own token", "its projection must have no audience"}}},
 		"not for gates": {func(w *world) []string {
 			w.cluster.Revoke("system:serviceaccount:gate:gate", minicluster.Review)
 			return nil
@@ -126,18 +126,18 @@ func TestDoctor(t *testing.T) {
 		"30 s off": {func(w *world) []string {
 			w.cluster.Fail(minicluster.Others, minicluster.Fault{Skew: 30 * time.Second})
 			return nil
-		}, []line{{"API server", warning, "behind the API server's; tokens are granted 1m0s", "chrony"}}},
+		}, []line{{"API server", warning, "behind the API server's; --leeway covers 1 m", "chrony"}}},
 		"5 m off": {func(w *world) []string {
 			w.cluster.Fail(minicluster.Others, minicluster.Fault{Skew: -5 * time.Minute})
 			return nil
-		}, []line{{"API server", failed, "ahead of the API server's, and tokens are granted 1m0s", "chrony"}}},
+		}, []line{{"API server", failed, "ahead of the API server's, and --leeway covers 1 m: ", "chrony"}}},
 		"30 s, and no leeway": {func(w *world) []string {
 			w.cluster.Fail(minicluster.Others, minicluster.Fault{Skew: 30 * time.Second})
 			return []string{"--leeway=10s"}
 		}, []line{{"API server", failed, "the clock: ours is ", "chrony"}}},
 
 		"nobody may look": {func(w *world) []string { w.cluster.Revoke("system:serviceaccounts", minicluster.Discover); return nil }, []line{{"keys", failed, "the cluster's keys: we may not read them", mayDiscover}, {"keys", warning, "the cluster's discovery document: we may not", mayDiscover}}},
-		"not served":      {func(w *world) []string { w.cluster.Fail(minicluster.Keys, minicluster.Fault{Status: 404}); return nil }, []line{{"keys", failed, "the cluster's keys: not served", "--mode tokenreview needs no keys"}}},
+		"not served":      {func(w *world) []string { w.cluster.Fail(minicluster.Keys, minicluster.Fault{Status: 404}); return nil }, []line{{"keys", failed, "answered 404; Get ", "--mode tokenreview needs no keys"}}},
 		"no keys needed": {func(w *world) []string {
 			w.cluster.Revoke("system:serviceaccounts", minicluster.Discover)
 			return []string{"--mode=tokenreview"}

@@ -83,7 +83,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := t.token()
 	if err != nil {
 		closeBody(req)
-		return nil, &authn.Error{Kind: authn.ErrUnavailable, Reason: authn.OwnToken, Detail: err.Error()}
+		var ours *authn.Error
+		if errors.As(err, &ours) && ours.Reason == authn.OwnToken {
+			return nil, ours
+		}
+		return nil, authn.Unavailable(authn.OwnToken, "%v", err)
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"sallyport/internal/authn"
@@ -15,7 +16,7 @@ import (
 const trust = "the CA stands beside our own token, as ca.crt from the ConfigMap kube-root-ca.crt, or in the kubeconfig: it must be this cluster's"
 
 // audience is why an API server may refuse a token that is fine otherwise.
-const audience = "our own token must be for the API server: its projection has no audience, and its service account is still there"
+const audience = "see the line about our own token; if that is well, it is not for the API server (its projection must have no audience), or its service account is gone"
 
 // APIServer judges a call to the API server, whatever was asked.
 func APIServer(host string, resp *http.Response, err error, took time.Duration) Line {
@@ -53,18 +54,18 @@ func Clock(resp *http.Response, before, after time.Time, leeway time.Duration) L
 	}
 	// A Date is cut to the second: half of one is added.
 	skew := date.Add(time.Second / 2).Sub(before.Add(after.Sub(before) / 2))
-	off, which := skew.Abs(), "behind"
+	off, which, then := skew.Abs(), "behind", "new tokens are refused as not yet valid, and in mode oidc expired ones let in"
 	if skew < 0 {
-		which = "ahead of"
+		which, then = "ahead of", "tokens are refused as expired before they are"
 	}
 	const cure = "let the nodes keep the time (chrony, systemd-timesyncd)"
 	switch uncertain := exact + after.Sub(before); {
 	case off <= uncertain:
 		return line(OK, "ours is that of the API server, within %s", span.Text(max(uncertain, time.Second)))
 	case off < leeway:
-		return line(Warning, "ours is %s %s the API server's; tokens are granted %v", span.Text(off), which, leeway).fix("%s", cure)
+		return line(Warning, "ours is %s %s the API server's; --leeway covers %s", span.Text(off), which, span.Text(leeway)).fix("%s", cure)
 	}
-	return line(Failed, "ours is %s %s the API server's, and tokens are granted %v: new ones are refused as not yet valid, or old ones taken too long", span.Text(off), which, leeway).
+	return line(Failed, "ours is %s %s the API server's, and --leeway covers %s: %s", span.Text(off), which, span.Text(leeway), then).
 		fix("%s", cure)
 }
 
@@ -120,7 +121,12 @@ func Issuer(url string, err error) Line {
 func detail(err error) string {
 	var e *authn.Error
 	if errors.As(err, &e) {
-		return authn.Redact(e.Detail)
+		return oneLine(e.Detail)
 	}
-	return authn.Redact(err.Error())
+	return oneLine(err.Error())
+}
+
+// oneLine is for errors that were joined, each on a line of its own.
+func oneLine(text string) string {
+	return authn.Redact(strings.ReplaceAll(text, "\n", "; "))
 }

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/authn"
 	"sallyport/internal/authn/jwt"
+	"sallyport/internal/tokenfile"
 )
 
 // Whatever a check waits for, the whole is over in time, and in order.
@@ -69,10 +70,11 @@ func TestClock(t *testing.T) {
 	}{
 		"the same":                 {dated(0), 0, OK, "within 2 s"},
 		"a second":                 {dated(-time.Second), 0, OK, "within 2 s"},
-		"three behind":             {dated(3 * time.Second), 0, Warning, "ours is 4 s behind the API server's; tokens are granted 1m0s"},
+		"three behind":             {dated(3 * time.Second), 0, Warning, "ours is 4 s behind the API server's; --leeway covers 1 m"},
 		"three, and a slow answer": {dated(3 * time.Second), 2 * time.Second, OK, "within 4 s"},
 		"three ahead":              {dated(-3 * time.Second), 0, Warning, "ours is 3 s ahead of the API server's"},
-		"a minute":                 {dated(time.Minute), 0, Failed, "ours is 1 m 1 s behind the API server's, and tokens are granted 1m0s"},
+		"two minutes ahead":        {dated(-2 * time.Minute), 0, Failed, "ours is 2 m ahead of the API server's, and --leeway covers 1 m: tokens are refused as expired before they are"},
+		"a minute":                 {dated(time.Minute), 0, Failed, "ours is 1 m 1 s behind the API server's, and --leeway covers 1 m: "},
 		"no answer":                {nil, 0, Skipped, "did not answer"},
 		"no date":                  {&http.Response{}, 0, Skipped, "no Date"},
 		"another date":             {&http.Response{Header: http.Header{"Date": {"tomorrow"}}}, 0, Skipped, "no Date"},
@@ -128,8 +130,9 @@ func TestSubject(t *testing.T) {
 func TestDetail(t *testing.T) {
 	token := strings.Repeat("abcdefgh", 20)
 	for _, err := range []error{errors.New("echo " + token), authn.Unavailable(authn.ReviewFailed, "echo %s", token)} {
-		for _, l := range []Line{Reviews(err, "--user=x"), Keys("keys", err, true, "--user=x"), Issuer("https://x", err)} {
-			if strings.Contains(l.Text, "abcdefgh") || l.State != Failed || l.Fix == "" {
+		lines := append(OwnToken(tokenfile.Status{LastError: err.Error()}, nil, token, time.Now()), Reviews(err, "--user=x"), Keys("keys", err, true, "--user=x"), Issuer("https://x", err))
+		for _, l := range lines {
+			if strings.Contains(l.Text+l.Fix, "abcdefgh") || l.State != Failed || l.Fix == "" {
 				t.Errorf("%+v", l)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/authn"
 	"sallyport/internal/authn/jwt"
 	"sallyport/internal/span"
 	"sallyport/internal/tokenfile"
@@ -15,7 +16,7 @@ const projection = "a projected serviceAccountToken with expirationSeconds: 3600
 // OwnToken judges our own token. The claims are nil where there is none.
 func OwnToken(s tokenfile.Status, c *jwt.Claims, path string, now time.Time) []Line {
 	if c == nil {
-		return []Line{line(Failed, "there is none: %s", s.LastError).fix("mount %s at %s", projection, path)}
+		return []Line{line(Failed, "there is none: %s", authn.Redact(s.LastError)).fix("mount %s at %s", projection, authn.Redact(path))}
 	}
 	lines := []Line{age(s, c, path, now)}
 	if s.LastError != "" {

@@ -113,6 +113,10 @@ func (f *failure) String() string {
 	case Unauthorized:
 		return "the API server refuses our own token, not the caller's: " + cause
 	case NoToken:
+		var ours *authn.Error
+		if errors.As(f.cause, &ours) {
+			cause = clean(ours.Detail)
+		}
 		return "no review from the API server, as we have no token of our own: " + cause
 	case Forbidden:
 		return "our service account may not create tokenreviews.authentication.k8s.io; bind it to a ClusterRole that may, such as system:auth-delegator: " + cause
