@@ -36,8 +36,8 @@ const maxBody = 64
 func Debug(drain func(context.Context) error, level zap.AtomicLevel, page http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
-	mux.HandleFunc("/drain", notAllowed)
-	mux.HandleFunc("/log-level", notAllowed)
+	mux.HandleFunc("/drain", notAllowed("POST"))
+	mux.HandleFunc("/log-level", notAllowed("GET, HEAD, POST"))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -48,8 +48,11 @@ func Debug(drain func(context.Context) error, level zap.AtomicLevel, page http.H
 }
 
 // notAllowed is for other methods, which page would not know.
-func notAllowed(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+func notAllowed(allow string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", allow)
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+	}
 }
 
 func answerDrain(w http.ResponseWriter, r *http.Request, drain func(context.Context) error) {

@@ -80,6 +80,9 @@ func TestLogLevel(t *testing.T) {
 		if w.Code != tt.code || w.Body.String() != tt.body || level.Level() != tt.want {
 			t.Errorf("%s: %d %q, level %s, want %d %q, level %s", tt.name, w.Code, w.Body, level, tt.code, tt.body, tt.want)
 		}
+		if allow := w.Header().Get("Allow"); (allow == "GET, HEAD, POST") != (tt.code == 405) {
+			t.Errorf("%s: Allow: %q", tt.name, allow)
+		}
 	}
 }
 
@@ -102,8 +105,12 @@ func TestDrainEndpoint(t *testing.T) {
 	} {
 		calls := 0
 		h := Debug(func(context.Context) error { calls++; return tt.err }, zap.NewAtomicLevel(), noPage)
-		if w := tt.call.send(h); w.Code != tt.code || calls != tt.calls {
+		w := tt.call.send(h)
+		if w.Code != tt.code || calls != tt.calls {
 			t.Errorf("%s: %d after %d calls, want %d after %d", tt.name, w.Code, calls, tt.code, tt.calls)
+		}
+		if allow := w.Header().Get("Allow"); (allow == "POST") != (tt.code == 405) {
+			t.Errorf("%s: Allow: %q", tt.name, allow)
 		}
 	}
 }
