@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -154,14 +155,17 @@ func TestHangingDecisions(t *testing.T) {
 	w := start(t, "--max-in-flight=32", "--public-path=/public/*", "--mode=tokenreview", "--recheck=1h")
 	known := w.token()
 	w.want(200, known)
+	var fresh []string // to sign them takes some of the time
+	for range 8 + 1 {
+		fresh = append(fresh, w.token())
+	}
 	w.cluster.Fail(minicluster.All, minicluster.Fault{Hang: true})
 	defer w.cluster.Heal()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for range 8 {
-		token := w.token()
+	for _, token := range fresh[1:] {
 		wg.Go(func() {
 			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.gate.data.addr()+"/", nil)
 			req.Header.Set("Authorization", "Bearer "+token)
@@ -171,7 +175,7 @@ func TestHangingDecisions(t *testing.T) {
 		})
 	}
 	w.eventually("hanging", func() bool { return w.metric("sallyport_in_flight_requests") == "8" })
-	w.wantOverload("127.0.0.2", "/", w.token())
+	w.wantOverload("127.0.0.2", "/", fresh[0])
 	w.wantFrom("127.0.0.2", "/", known)
 	w.wantFrom("127.0.0.2", "/public/ready", "")
 }
@@ -202,7 +206,7 @@ func TestWebSocketsAreUnderWay(t *testing.T) {
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", token)
 	must(t, c.SetReadDeadline(time.Now().Add(10*time.Second)))
 	status := make([]byte, 12)
-	if _, err := c.Read(status); err != nil || string(status) != "HTTP/1.1 101" {
+	if _, err := io.ReadFull(c, status); err != nil || string(status) != "HTTP/1.1 101" {
 		t.Fatalf("%q %v", status, err)
 	}
 	w.wantOverload("127.0.0.1", "/", token)
