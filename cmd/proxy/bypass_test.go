@@ -58,7 +58,9 @@ func TestBypass(t *testing.T) {
 			if at := net.JoinHostPort(podIP, port); check == "fail" && (code != http.StatusServiceUnavailable || !strings.Contains(body, at)) {
 				t.Errorf("fail: /readyz is %d %s, want 503 and %s", code, body, at)
 			}
-			if n := strings.Count(w.log.String(), "answers past the gate"); n != 1 {
+			const told = "answers past the gate" // a moment after it is known
+			w.eventually("told", func() bool { return strings.Contains(w.log.String(), told) })
+			if n := strings.Count(w.log.String(), told); n != 1 {
 				t.Errorf("told %d times, want once", n)
 			}
 			w.want(http.StatusOK, w.token())

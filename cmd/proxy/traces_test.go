@@ -179,6 +179,8 @@ func TestNoCollector(t *testing.T) {
 	if got := w.metric(`sallyport_spans_total{result="sent"}`); got != "0" {
 		t.Errorf("%s sent", got)
 	}
+	// A moment after it is counted.
+	w.eventually("said", func() bool { return strings.Contains(w.log.String(), "traces are incomplete") })
 	if text := w.log.String(); strings.Count(text, "traces are incomplete") != 1 || !strings.Contains(text, "the collector answers 503") {
 		t.Errorf("the log says\n%s", w.log.tail())
 	}
