@@ -187,10 +187,10 @@ func (c *counter) wait(t *testing.T, count int) outcome {
 	t.Helper()
 	for range 1000 {
 		c.mu.Lock()
-		n := len(c.outcomes)
+		outcomes := c.outcomes
 		c.mu.Unlock()
-		if n >= count {
-			return c.outcomes[count-1]
+		if len(outcomes) >= count {
+			return outcomes[count-1]
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
