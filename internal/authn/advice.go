@@ -46,11 +46,11 @@ func (r Reason) Advice() string {
 	case Mismatch:
 		return "an error line has both names. Please report it"
 	case ReviewFailed:
-		return "the log says once what failed"
+		return "ask sallyport doctor; the log says once what failed"
 	case ReviewForbidden:
 		return "bind the ClusterRole in deploy/sidecar.yaml; sallyport doctor has the command"
 	case KeysUnavailable:
-		return "the log names both cures for 403 and 404: the rule for two paths, or --mode tokenreview"
+		return "ask sallyport doctor: it says why, and where a right is missing it has the command"
 	case OwnToken:
 		return "ask sallyport doctor"
 	case Overload:
