@@ -2,11 +2,16 @@ package scenarios
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sallyport/e2e/wait"
@@ -111,25 +116,61 @@ func (g *gate) finds(t *testing.T, what string, state string) (line diagnosis) {
 
 // Given an app that listens on all addresses,
 // when the doctor is asked,
-// then it has found the way past the gate; and with flags that are wrong it finds
-// what they break.
+// then it has found the way past the gate; and with flags that are wrong, or name
+// what is broken, it finds that.
 func TestDoctorFinds(t *testing.T) {
 	t.Parallel()
-	g := deployWith(t, func(m *manifest) { m.app().Args = []string{"echo", "--listen=:8080"} })
+	g := deployWith(t, func(m *manifest) {
+		m.app().Args = []string{"echo", "--listen=:8080"}
+		m.mountBroken(t)
+	})
 	past := g.finds(t, "past the gate", "failed")
 	if at := g.pod.Status.PodIP + ":8080"; !strings.Contains(past.Text, at) || !strings.Contains(past.Fix, "127.0.0.1:8080") {
 		t.Errorf("it does not name %s: %+v", at, past)
 	}
-	flags := []string{"--audience=x", "--tls=off"}
+	flags := []string{"--audience=x", "--listen=127.0.0.1:8443"}
 	for _, tc := range []struct{ flag, what, text, fix string }{
 		{"--upstream=http://127.0.0.1:8099", "app", "connection refused", "start the app"},
 		{"--token-file=/nowhere/token", "own token", "no such file", "projected"},
 		{"--kubeconfig=/nowhere", "configuration", "/nowhere", "serve would not start"},
+		{"--kubeconfig=/broken/kubeconfig", "API server", "cannot be reached", "NetworkPolicy"},
+		{"--token-file=/broken/token", "API server", "refuses our own token", "no audience"},
+		{"--tls-cert-file=/broken/tls.crt --tls-key-file=/broken/tls.key", "certificate", "expired 1 h", "write a new pair"},
 	} {
-		code, lines := g.doctor(t, append(flags, tc.flag)...)
+		code, lines := g.doctor(t, append(flags, strings.Fields(tc.flag)...)...)
 		found := about(lines, tc.what, "failed")
 		if code != 1 || len(found) == 0 || !strings.Contains(found[0].Text, tc.text) || !strings.Contains(found[0].Fix, tc.fix) {
 			t.Errorf("%s: exit %d: %+v", tc.flag, code, lines)
 		}
 	}
+}
+
+// mountBroken gives the gate's container what the doctor should find fault with: a
+// token for somebody else, a certificate that has ended, a kubeconfig of an API server
+// that is not there.
+func (m *manifest) mountBroken(t *testing.T) {
+	t.Helper()
+	key := ecdsaKey(t)
+	ended := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-25 * time.Hour), NotAfter: time.Now().Add(-time.Hour)}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "broken"}, Data: map[string]string{
+		"tls.crt": string(signed(t, ended, ended, key, key)),
+		"tls.key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		"kubeconfig": `{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],
+			users: [{name: x}], clusters: [{name: x, cluster: {server: "https://127.0.0.1:1", certificate-authority: ca.crt}}]}`,
+	}}
+	m.ConfigMaps = append(m.ConfigMaps, files)
+	of := func(name string) corev1.VolumeProjection {
+		return corev1.VolumeProjection{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}
+	}
+	m.pod().Volumes = append(m.pod().Volumes, corev1.Volume{Name: "broken", VolumeSource: corev1.VolumeSource{
+		Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+			of("broken"), of("kube-root-ca.crt"),
+			{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: "another.example", Path: "token"}},
+		}},
+	}})
+	m.sidecar().VolumeMounts = append(m.sidecar().VolumeMounts, corev1.VolumeMount{Name: "broken", MountPath: "/broken", ReadOnly: true})
 }
