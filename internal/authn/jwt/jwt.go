@@ -23,8 +23,9 @@ type Token struct {
 	Claims Claims
 }
 
-// Decode takes a compact JWS of at most [authn.MaxToken] bytes apart. The error
-// is a refusal for one of the reasons TooLarge, Malformed, Algorithm and Claims.
+// Decode takes a compact JWS of at most [authn.MaxToken] bytes apart, whose header and
+// claims have at most 512 names each. The error is a refusal for one of the reasons
+// TooLarge, Malformed, Algorithm and Claims.
 //
 // It judges the shape alone: what every accepted token must claim is judged by
 // [Claims.Check] and [Claims.CheckTimes].

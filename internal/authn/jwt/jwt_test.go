@@ -3,6 +3,7 @@ package jwt
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -160,6 +161,52 @@ func TestDecodeClaims(t *testing.T) {
 		`{"kubernetes.io":{"warnafter":"soon"}}`: authn.Claims,
 	} {
 		t.Run(claims, func(t *testing.T) { wantReason(t, compact(goodHeader, claims), want) })
+	}
+}
+
+// A colon in a string is no name, and nothing else in one ends it.
+func TestNames(t *testing.T) {
+	for claims, want := range map[string]int{
+		``:                                   0,
+		`{}`:                                 0,
+		`{"a":1,"b" : [":",{"c":{}}]}`:       3,
+		`{"a:":"\":","b\\":"x:\\\":","c":1}`: 3,
+		goodClaims:                           6,
+	} {
+		if got := names([]byte(claims)); got != want {
+			t.Errorf("%s: %d names, want %d", claims, got, want)
+		}
+	}
+}
+
+func TestManyNames(t *testing.T) {
+	flat := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `"%d":0,`, i)
+		}
+		return b.String()
+	}
+	deep := strings.Repeat(`{"a":`, maxNames) + "0" + strings.Repeat("}", maxNames)
+	for name, tc := range map[string]struct {
+		claims string
+		good   bool
+	}{
+		"as many as allowed":          {"{" + flat(maxNames-1) + `"sub":"a"}`, true},
+		"one too many":                {"{" + flat(maxNames) + `"sub":"a"}`, false},
+		"in a value":                  {`{"x":{` + flat(maxNames-2) + `"y":0},"z":0}`, false},
+		"one in the other":            {`{"x":` + deep + `}`, false},
+		"colons in a string":          {`{"x":"` + strings.Repeat(":", maxNames) + `"}`, true},
+		"an array of more than names": {`{"x":[` + strings.Repeat("0,", maxNames) + `0]}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := compact(goodHeader, tc.claims)
+			if !tc.good {
+				wantReason(t, token, authn.TooLarge)
+			} else if _, err := Decode(token); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -17,16 +17,25 @@ import (
 // text is valid UTF-8.
 type object map[string]jsontext.Value
 
+// maxNames is how many names an object may have, with those in its values. Kubernetes
+// writes 20 of them, and others two for each client that somebody has a role at. The
+// thousands that fit into a token would take ten times as long as its signature.
+const maxNames = 512
+
 // parseObject reads one JSON object and nothing behind it. A name that equals
 // one of registered but for its case is refused: verifiers that fold case would
 // take it for the real one.
 func parseObject(part string, b []byte, registered []string) (object, error) {
-	d := jsontext.NewDecoder(bytes.NewReader(b))
+	n := names(b)
+	if n > maxNames {
+		return nil, authn.Refuse(authn.TooLarge, "the %s has more than %d names", part, maxNames)
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(b)) // which it reads in place
 	if d.PeekKind() != '{' {
 		return nil, authn.Refuse(authn.Malformed, "the %s is not a JSON object", part)
 	}
-	o := object{}
-	if err := o.read(d); err != nil {
+	o := make(object, n)
+	if err := o.read(d, b); err != nil {
 		// The decoder's text quotes the input; only the place is told.
 		if errors.Is(err, jsontext.ErrDuplicateName) {
 			return nil, authn.Refuse(authn.Malformed, "the %s has a name twice, near byte %d", part, d.InputOffset())
@@ -43,7 +52,26 @@ func parseObject(part string, b []byte, registered []string) (object, error) {
 	return o, nil
 }
 
-func (o object) read(d *jsontext.Decoder) error {
+// names counts the names of b, where b is JSON: it is the number of its colons that are
+// in no string.
+func names(b []byte) (n int) {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '\\' && quoted:
+			i++ // a quote behind it ends nothing
+		case c == '"':
+			quoted = !quoted
+		case c == ':' && !quoted:
+			n++
+		}
+	}
+	return n
+}
+
+// read reads b's object by d. The values are parts of b, as d's own are good until its
+// next call.
+func (o object) read(d *jsontext.Decoder, b []byte) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
@@ -57,7 +85,8 @@ func (o object) read(d *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		o[key] = v.Clone()
+		end := d.InputOffset()
+		o[key] = b[end-int64(len(v)) : end : end]
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return err

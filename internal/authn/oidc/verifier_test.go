@@ -330,9 +330,8 @@ func TestCheckNames(t *testing.T) {
 // checks signature and algorithm, and leaves times and audiences to us. What it
 // lets through and we do not is in TestVerifierRefuses.
 func TestGoOIDC(t *testing.T) {
-	ask := func(token string, algs ...string) error {
-		_, err := gooidc.NewVerifier(issuer, &gooidc.StaticKeySet{PublicKeys: []crypto.PublicKey{p256().Public()}},
-			&gooidc.Config{SupportedSigningAlgs: algs, SkipClientIDCheck: true, SkipExpiryCheck: true}).Verify(t.Context(), token)
+	ask := func(token string) error {
+		_, err := (&gooidc.StaticKeySet{PublicKeys: []crypto.PublicKey{p256().Public()}}).VerifySignature(t.Context(), token)
 		return err
 	}
 	expired := es256(nil, serviceAccountClaims(map[string]any{"exp": 1, "aud": "x"}))
@@ -341,12 +340,13 @@ func TestGoOIDC(t *testing.T) {
 		err  error
 		good bool
 	}{
-		"times and audience are ours": {ask(expired, "ES256"), true},
-		"the key id is ours":          {ask(es256(map[string]any{"kid": "any"}, serviceAccountClaims(nil)), "ES256"), true},
-		"another algorithm":           {ask(expired, "RS256"), false},
-		"changed signature":           {ask(h+"."+c+"."+flip(s), "ES256"), false},
-		"another key":                 {ask(sign("ES256", otherP256(), nil, serviceAccountClaims(nil)), "ES256"), false},
-		"another issuer":              {ask(es256(nil, serviceAccountClaims(map[string]any{"iss": "x"})), "ES256"), false},
+		"times and audience are ours": {ask(expired), true},
+		"the key id is ours":          {ask(es256(map[string]any{"kid": "any"}, serviceAccountClaims(nil))), true},
+		"the issuer is ours":          {ask(es256(nil, serviceAccountClaims(map[string]any{"iss": "x"}))), true},
+		"another algorithm":           {ask(relabel(expired, `{"alg":"ES384"}`)), false},
+		"no algorithm":                {ask(relabel(expired, `{"alg":"none"}`)), false},
+		"changed signature":           {ask(h + "." + c + "." + flip(s)), false},
+		"another key":                 {ask(sign("ES256", otherP256(), nil, serviceAccountClaims(nil))), false},
 	} {
 		if (tc.err == nil) != tc.good {
 			t.Errorf("%s: %v", name, tc.err)
