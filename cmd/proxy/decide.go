@@ -36,10 +36,10 @@ var reviewLimits = fairqueue.Limits{Rate: 50, Burst: 100, Concurrent: 32}
 // fleet under attack is bearable, and cannot delay the rechecks of what was.
 var unprovenLimits = fairqueue.Limits{Rate: 20, Burst: 20, Concurrent: 8}
 
-// examining is for tokens that were never admitted. A check takes some 100 us, and
-// 1 ms for a token made for that: 1,000 a second are a tenth of one processor, and
-// half of the processors are the most that any flood gets, so that who is known
-// does not feel it. Addresses take turns, so that it keeps nobody from another
+// examining is for tokens that were never admitted. A check takes some 100 us, and up
+// to 500 for a token that costs five grants: 1,000 a second are a tenth of one
+// processor, and half of the processors are the most that any flood gets, so that who
+// is known does not feel it. Addresses take turns, so that it keeps nobody from another
 // address waiting. And 1,000 at once with 256 that wait may come from one address:
 // after a restart of ours everybody is new, and may come through one ingress.
 func examining() fairqueue.Limits {

@@ -32,6 +32,9 @@ const (
 	// maxLookups bounds the decisions under way about tokens that are not
 	// remembered. Each holds its token, and a goroutine once it has a place.
 	maxLookups = 1024
+	// costly is how many bytes of a token cost as much as a place does: to examine one
+	// of 16 KiB takes five times as long as one of a pod.
+	costly = 4 << 10
 )
 
 // A Source is where a decision came from.
@@ -49,10 +52,10 @@ var Sources = []Source{FromCache, FromLocal, FromAPIServer}
 
 // A Limiter hands out places.
 type Limiter interface {
-	// Go calls f once there is a place, on a goroutine that it starts then. Release
-	// gives the place back; calling it again does nothing. After a bounded time, and
+	// Go calls f once there is a place, on a goroutine that it starts then. What costs
+	// more lets the next ones wait for longer. Release gives the place back; calling it again does nothing. After a bounded time, and
 	// maybe before Go returns, it calls f with an error: there is none.
-	Go(addr netip.Addr, f func(release func(), err error))
+	Go(addr netip.Addr, cost int, f func(release func(), err error))
 }
 
 // Options say how long decisions stand. Zero Recheck, and a negative MaxStale,
@@ -194,13 +197,13 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) *flight 
 	if caller.Known {
 		go decide(func() {}, nil)
 	} else {
-		c.stranger(caller.Addr, decide)
+		c.stranger(caller.Addr, 1+len(token)/costly, decide)
 	}
 	return f
 }
 
 // stranger has a token decided about that is not known, where there is room for it.
-func (c *Cache) stranger(addr netip.Addr, decide func(leave func(), err error)) {
+func (c *Cache) stranger(addr netip.Addr, cost int, decide func(leave func(), err error)) {
 	select {
 	case c.lookups <- struct{}{}:
 	default:
@@ -217,7 +220,7 @@ func (c *Cache) stranger(addr netip.Addr, decide func(leave func(), err error)) 
 	if c.o.Examine == nil {
 		go then(func() {}, nil)
 	} else {
-		c.o.Examine.Go(addr, then)
+		c.o.Examine.Go(addr, cost, then)
 	}
 }
 

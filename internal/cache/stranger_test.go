@@ -21,11 +21,13 @@ type limiter struct {
 
 	mu    sync.Mutex
 	asked []netip.Addr
+	costs []int
 }
 
-func (l *limiter) Go(a netip.Addr, f func(func(), error)) {
+func (l *limiter) Go(a netip.Addr, cost int, f func(func(), error)) {
 	l.mu.Lock()
 	l.asked = append(l.asked, a)
+	l.costs = append(l.costs, cost)
 	l.mu.Unlock()
 	if l.full {
 		f(nil, errors.New("full"))
@@ -120,6 +122,18 @@ func TestNoPlace(t *testing.T) {
 		want(t, c, "known", nil, 0)
 		l.full = false
 		want(t, c, "stranger", nil, 0) // an overload is not remembered
+	})
+}
+
+func TestLongTokensCostMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, l := strangers(t)
+		for _, n := range []int{1, costly - 1, costly, authn.MaxToken} {
+			want(t, c, strings.Repeat("x", n), nil, 0)
+		}
+		if want := []int{1, 1, 2, 5}; !slices.Equal(l.costs, want) {
+			t.Errorf("they cost %v, want %v", l.costs, want)
+		}
 	})
 }
 

@@ -28,10 +28,10 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	return max(0, b.full.Add(-b.span).Sub(now))
 }
 
-// take takes one grant, which wait must have found.
-func (b *bucket) take(now time.Time) {
+// take takes n grants. The first must be there, as wait has found; the others are owed.
+func (b *bucket) take(now time.Time, n int) {
 	if b.full.Before(now) {
 		b.full = now
 	}
-	b.full = b.full.Add(b.interval)
+	b.full = b.full.Add(time.Duration(n) * b.interval)
 }

@@ -53,7 +53,7 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 		return nil, err
 	}
 	turn := make(chan error, 1)
-	w := &waiter{addr: host(addr), turn: func(err error) { turn <- err }}
+	w := &waiter{addr: host(addr), cost: 1, turn: func(err error) { turn <- err }}
 	q.enter(w)
 	select {
 	case err = <-turn:
@@ -73,8 +73,9 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 
 // Go is Acquire for who has no goroutine to wait on: it returns at once, and f is
 // called on a goroutine that is started when addr's turn has come, or with [ErrFull].
-func (q *Queue) Go(addr netip.Addr, f func(release func(), err error)) {
-	q.enter(&waiter{addr: host(addr), turn: func(err error) {
+// The call costs so many grants, at least one, for those that come after it.
+func (q *Queue) Go(addr netip.Addr, cost int, f func(release func(), err error)) {
+	q.enter(&waiter{addr: host(addr), cost: cost, turn: func(err error) {
 		if err != nil {
 			go f(nil, err)
 			return
@@ -89,7 +90,7 @@ func (q *Queue) enter(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now := time.Now(); q.waiting.empty() && q.free(now) {
-		q.take(now)
+		q.take(now, w.cost)
 		w.turn(nil)
 		return
 	}
@@ -130,9 +131,9 @@ func (q *Queue) free(now time.Time) bool {
 }
 
 // take starts a call.
-func (q *Queue) take(now time.Time) {
+func (q *Queue) take(now time.Time, cost int) {
 	q.held++
-	q.bucket.take(now)
+	q.bucket.take(now, cost)
 }
 
 // grant gives every call that may start now to the addresses in turn, and sees
@@ -141,8 +142,8 @@ func (q *Queue) take(now time.Time) {
 func (q *Queue) grant() {
 	now := time.Now()
 	for !q.waiting.empty() && q.free(now) {
-		q.take(now)
 		w := q.waiting.pop()
+		q.take(now, w.cost)
 		w.late.Stop()
 		w.turn(nil)
 	}

@@ -202,6 +202,27 @@ func TestAlone(t *testing.T) {
 	})
 }
 
+// What costs more is granted as soon, and those behind it wait for that.
+func TestCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Limits{Rate: 10, Burst: 3, Concurrent: 100})
+		start := time.Now()
+		done := make(chan result, 5)
+		for _, cost := range []int{1, 1, 5, 2, 1} {
+			q.Go(a, cost, func(_ func(), err error) {
+				done <- result{fmt.Sprint(cost), err, time.Since(start)}
+			})
+			synctest.Wait()
+		}
+		// Three were there.
+		for _, want := range []result{{"1", nil, 0}, {"1", nil, 0}, {"5", nil, 0}, {"2", nil, 500 * time.Millisecond}, {"1", nil, 700 * time.Millisecond}} {
+			if r := <-done; r != want {
+				t.Errorf("%+v, want %+v", r, want)
+			}
+		}
+	})
+}
+
 func TestNobodyOvertakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Rate: 1, Burst: 2, Concurrent: 1})
@@ -404,7 +425,7 @@ func TestGo(t *testing.T) {
 				time.AfterFunc(tc.hold, held[0])
 				before := runtime.NumGoroutine()
 				for range tc.waiting {
-					q.Go(a, func(release func(), err error) {
+					q.Go(a, 1, func(release func(), err error) {
 						if err == nil {
 							release()
 						}
@@ -412,7 +433,7 @@ func TestGo(t *testing.T) {
 				}
 				start := time.Now()
 				done := make(chan result, 1)
-				q.Go(a, func(release func(), err error) {
+				q.Go(a, 1, func(release func(), err error) {
 					if err == nil {
 						release()
 					}
