@@ -48,7 +48,9 @@ func newLimits(c config.Limits, log *zap.Logger) *limits {
 	// Without descriptors a kubelet's probe would else make room for the next one,
 	// and a probe that has failed takes the pod out of service.
 	l.admin.After(l.data)
-	l.requests = inflight.New(c.InFlight, c.InFlightPerCaller, l.data.Placed, l.tallyRequests())
+	l.requests = inflight.New(c.InFlight, c.InFlightPerCaller, func(ctx context.Context, k inflight.Kind, n int) {
+		l.data.Placed(ctx, n, k == inflight.Admitted)
+	}, l.tallyRequests())
 	return l
 }
 

@@ -78,8 +78,8 @@ type address struct {
 	weight  atomic.Int64 // of its requests on HTTP/2, those of closed connections among them
 
 	// Guarded by the limit's lock.
-	leaving int   // connections that were closed, and have not ended
-	large   *line // of large headers; nil: there are none
+	leaving           int   // connections that were closed, and have not ended
+	large, knownLarge *line // of large headers; nil: there are none
 }
 
 // New returns a limit of max connections, at least 2, and half of that for each
@@ -194,7 +194,7 @@ func (l *Limit) remove(c *conn) {
 
 // forget lets go of c's address where nothing is left of it.
 func (l *Limit) forget(c *conn) {
-	if a := c.from; a.open.Load() == 0 && a.weight.Load() == 0 && a.leaving == 0 && a.large == nil && l.addresses[c.addr] == a {
+	if a := c.from; a.open.Load() == 0 && a.weight.Load() == 0 && a.leaving == 0 && a.large == nil && a.knownLarge == nil && l.addresses[c.addr] == a {
 		delete(l.addresses, c.addr)
 	}
 }

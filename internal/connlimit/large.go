@@ -12,6 +12,9 @@ const (
 	// turn is how long others wait for one that is. It takes net/http a third of a
 	// millisecond to read 64 KiB that are there, and who is slow is not waited for.
 	turn = 5 * time.Millisecond
+	// rest is how much longer than a turn of strangers the next one waits, and at most as
+	// long as a turn: their large headers take an eighth of one processor.
+	rest = 7
 	// largeIdle is how many HTTP/2 connections may be idle that have had one. What
 	// net/http read it into it keeps as long as the connection lives, up to 150 KB. Half
 	// of them are for one address.
@@ -21,11 +24,14 @@ const (
 // A line lets the large headers of one address be read one after the other. Reading
 // one takes net/http ten times as long as all the rest that we do for a request: 16
 // connections that send nothing else would keep every processor busy with them, and
-// everybody else waits.
+// everybody else waits. Connections whose callers are known have a line of their own.
 type line struct {
-	at      *conn // whose turn it is
-	expiry  *time.Timer
-	waiting []waiter // the oldest first
+	place   **line // where it stands
+	rest    int    // turns' length behind each
+	at      *conn  // whose turn it is; nil: nobody's, for a moment
+	began   time.Time
+	timer   *time.Timer // ends the turn, or that moment
+	waiting []waiter    // the oldest first
 }
 
 type waiter struct {
@@ -35,36 +41,57 @@ type waiter struct {
 
 // take has c be at it, or returns what tells when it is.
 func (l *Limit) take(c *conn) <-chan struct{} {
+	place, rest := &c.from.large, rest
+	if c.known.Load() {
+		place, rest = &c.from.knownLarge, 0
+	}
 	c.large = true
-	q := c.from.large
-	if q == nil {
-		c.from.large = &line{}
-		l.give(c.from.large, c)
+	if *place == nil {
+		c.line = &line{place: place, rest: rest}
+		*place = c.line
+		l.give(c.line, c)
 		return nil
 	}
+	c.line = *place
 	w := waiter{c, make(chan struct{})}
-	q.waiting = append(q.waiting, w)
+	c.line.waiting = append(c.line.waiting, w)
 	return w.now
 }
 
 func (l *Limit) give(q *line, c *conn) {
-	q.at = c
-	q.expiry = time.AfterFunc(turn, func() {
+	q.at, q.began = c, time.Now()
+	q.timer = time.AfterFunc(turn, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.next(c)
+		if q.at == c {
+			l.pass(q, c) // who is slow takes no time of ours
+		}
 	})
 }
 
 // next ends c's turn, if it has one.
 func (l *Limit) next(c *conn) {
-	q := c.from.large
+	q := c.line
 	if q == nil || q.at != c {
 		return
 	}
-	q.expiry.Stop()
+	q.timer.Stop()
+	if q.rest == 0 {
+		l.pass(q, c)
+		return
+	}
+	q.at = nil
+	q.timer = time.AfterFunc(min(time.Duration(q.rest)*time.Since(q.began), turn), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pass(q, c)
+	})
+}
+
+// pass gives the turn that c had to who waits longest.
+func (l *Limit) pass(q *line, c *conn) {
 	if len(q.waiting) == 0 {
-		c.from.large = nil
+		q.at, *q.place = nil, nil
 		l.forget(c)
 		return
 	}

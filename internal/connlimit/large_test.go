@@ -15,16 +15,19 @@ func TestTurns(t *testing.T) {
 	for name, tc := range map[string]struct {
 		addr  string
 		bytes int
+		took  time.Duration       // the turn before
 		then  func(*Limit, *conn) // what becomes of the one before
 		waits time.Duration
 	}{
-		"expired":            {"127.0.0.2", large, func(*Limit, *conn) {}, turn},
-		"has begun":          {"127.0.0.2", large, func(l *Limit, c *conn) { l.begin(c) }, 0},
-		"closed":             {"127.0.0.2", large, func(_ *Limit, c *conn) { c.Close() }, 0},
-		"about to close":     {"127.0.0.2", large, func(_ *Limit, c *conn) { c.CloseWrite() }, 0},
-		"closed by us":       {"127.0.0.2", large, func(l *Limit, c *conn) { l.makeRoom() }, 0},
-		"another address":    {"127.0.0.3", large, nil, 0},
-		"an ordinary header": {"127.0.0.2", small, nil, 0},
+		"expired":            {"127.0.0.2", large, 0, func(*Limit, *conn) {}, turn},
+		"has begun":          {"127.0.0.2", large, 0, func(l *Limit, c *conn) { l.begin(c) }, 0},
+		"closed":             {"127.0.0.2", large, 0, func(_ *Limit, c *conn) { c.Close() }, 0},
+		"about to close":     {"127.0.0.2", large, 0, func(_ *Limit, c *conn) { c.CloseWrite() }, 0},
+		"closed by us":       {"127.0.0.2", large, 0, func(l *Limit, c *conn) { l.makeRoom() }, 0},
+		"took a while":       {"127.0.0.2", large, turn / 10, func(l *Limit, c *conn) { l.begin(c) }, turn/10 + rest*turn/10},
+		"took all it had":    {"127.0.0.2", large, turn / 2, func(l *Limit, c *conn) { l.begin(c) }, turn/2 + turn},
+		"another address":    {"127.0.0.3", large, 0, nil, 0},
+		"an ordinary header": {"127.0.0.2", small, 0, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -44,6 +47,7 @@ func TestTurns(t *testing.T) {
 					l.arrived(second, tc.bytes, 1)
 					close(done)
 				}()
+				time.Sleep(tc.took)
 				synctest.Wait()
 				if tc.then != nil {
 					select {
@@ -59,12 +63,54 @@ func TestTurns(t *testing.T) {
 				}
 				first.Close()
 				second.Close()
+				time.Sleep(turn)
+				synctest.Wait()
+				l.mu.Lock()
+				defer l.mu.Unlock()
 				if len(l.addresses) != 0 {
 					t.Errorf("%d addresses are left, with their turns", len(l.addresses))
 				}
 			})
 		})
 	}
+}
+
+// Where the callers are known, they wait for each other and for no stranger, and not for
+// longer than a turn takes.
+func TestTurnsOfTheKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(64, func(Cause, netip.Addr) {})
+		arrive := func(known bool) (c *conn, waited chan time.Duration) {
+			near, far := net.Pipe()
+			t.Cleanup(func() { far.Close() })
+			c = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
+			l.enter(c)
+			l.Placed(l.Context(t.Context(), c), 1, known)
+			l.Placed(l.Context(t.Context(), c), -1, false)
+			began, waited := time.Now(), make(chan time.Duration, 1)
+			go func() {
+				l.arrived(c, largeHeader+1, 1)
+				waited <- time.Since(began)
+			}()
+			synctest.Wait()
+			return c, waited
+		}
+		for _, want := range []time.Duration{0, turn} {
+			if _, waited := arrive(false); <-waited != want {
+				t.Errorf("a stranger did not wait for %v", want)
+			}
+		}
+		one, waited := arrive(true)
+		if d := <-waited; d != 0 {
+			t.Errorf("a known caller waited for %v, want none", d)
+		}
+		_, waited = arrive(true)
+		time.Sleep(turn / 2)
+		l.begin(one)
+		if d := <-waited; d != turn/2 {
+			t.Errorf("another waited for %v, want %v", d, turn/2)
+		}
+	})
 }
 
 // Whole requests that come at the same time are served one after the other, however
@@ -90,6 +136,9 @@ func TestTurnsWeighNothing(t *testing.T) {
 		synctest.Wait() // one has its turn, and all others wait
 		close(all)
 		served.Wait()
+		time.Sleep(turn)
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		if turns := l.addresses[one].large; l.header != 0 || turns != nil {
 			t.Errorf("%d bytes and the turns %v are left", l.header, turns)
 		}
@@ -111,7 +160,7 @@ func TestTurnOfTheGone(t *testing.T) {
 		}
 		both[1].Close()
 		both[0].Close()
-		time.Sleep(turn)
+		time.Sleep(2 * turn)
 		synctest.Wait()
 		if len(l.addresses) != 0 {
 			t.Errorf("%d addresses are left", len(l.addresses))

@@ -82,8 +82,9 @@ type conn struct {
 	said  said                 // without TLS
 	state *tls.ConnectionState // nil: no TLS; written before there is a request
 
-	header     int  // what came of an unfinished header weighs
-	large      bool // it is, and c has or had its turn, or waits for it
+	header     int   // what came of an unfinished header weighs
+	large      bool  // it is, and c has or had its turn, or waits for it
+	line       *line // where it has or had or waits for that
 	gone       bool
 	leaving    bool  // gone by our doing, and not closed by the server yet
 	next, prev *conn // in the queue where it stands, if in any
@@ -94,6 +95,8 @@ type conn struct {
 	// served says that a request of HTTP/1 has begun, and its body may not be at its
 	// end. Its server drops the rest behind the handler: that is no header.
 	served atomic.Bool
+	// known says that the caller of one of its requests was let in.
+	known atomic.Bool
 }
 
 // Read implements [net.Conn].

@@ -48,9 +48,13 @@ func (l *Limit) session(c *conn) *session {
 }
 
 // Placed says that n more of the requests of ctx's connection have a place of
-// package inflight's, or fewer where n is negative.
-func (l *Limit) Placed(ctx context.Context, n int) {
+// package inflight's, or fewer where n is negative; and whether their caller was let
+// in: from now on the connection's large headers do not wait for strangers'.
+func (l *Limit) Placed(ctx context.Context, n int, known bool) {
 	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		if known && !c.known.Load() {
+			c.known.Store(true)
+		}
 		if s := c.http2.Load(); s != nil {
 			s.place(n)
 		}

@@ -37,7 +37,7 @@ type Caller struct {
 // A Limiter has a number of places. All its methods may be called on a nil one,
 // which has no limit.
 type Limiter struct {
-	placed  func(context.Context, int)
+	placed  func(context.Context, Kind, int)
 	refused func(Kind, Caller)
 	groups  [len(Kinds)]*group
 }
@@ -59,9 +59,9 @@ type group struct {
 // through. On public paths, where it is all that is known of strangers, it has
 // half at most.
 //
-// placed is called with a request's context and 1 when it gets a place, and with -1
-// when it gives it back; refused for each that got none. They must not block.
-func New(max, perCaller int, placed func(context.Context, int), refused func(Kind, Caller)) *Limiter {
+// placed is called with a request's context, the place's kind and 1 when it gets the
+// place, and with -1 when it gives it back; refused for each that got none. They must not block.
+func New(max, perCaller int, placed func(context.Context, Kind, int), refused func(Kind, Caller)) *Limiter {
 	l := &Limiter{placed: placed, refused: refused}
 	l.groups[Admitted] = newGroup(max-max/4, perCaller)
 	l.groups[Public] = newGroup(max/4, min(perCaller, max/8))
@@ -82,8 +82,8 @@ func (l *Limiter) Enter(ctx context.Context, k Kind, c Caller) (Place, bool) {
 		l.refused(k, c)
 		return Place{}, false
 	}
-	l.placed(ctx, 1)
-	return Place{l, l.groups[k], c, ctx}, true
+	l.placed(ctx, k, 1)
+	return Place{l, k, c, ctx}, true
 }
 
 // enter keeps the last eighth for callers who have no place: a few who take all
@@ -105,7 +105,7 @@ func (g *group) enter(c Caller) bool {
 // A Place belongs to one request. The zero Place is none.
 type Place struct {
 	limiter *Limiter
-	group   *group
+	kind    Kind
 	caller  Caller
 	request context.Context
 }
@@ -113,11 +113,11 @@ type Place struct {
 // Leave gives the place back. It does nothing for no place, and must not be
 // called twice for another.
 func (p Place) Leave() {
-	g := p.group
-	if g == nil {
+	if p.limiter == nil {
 		return
 	}
-	p.limiter.placed(p.request, -1)
+	p.limiter.placed(p.request, p.kind, -1)
+	g := p.limiter.groups[p.kind]
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.total--

@@ -13,7 +13,7 @@ type requestKey struct{}
 // request is the context of every request here.
 var request = context.WithValue(context.Background(), requestKey{}, 1)
 
-func unplaced(context.Context, int) {}
+func unplaced(context.Context, Kind, int) {}
 
 func subject(n int) Caller { return Caller{Subject: fmt.Sprint("s", n)} }
 
@@ -93,9 +93,9 @@ func TestNobody(t *testing.T) {
 func TestLeave(t *testing.T) {
 	var refused []string
 	held := 0
-	l := New(16, 2, func(of context.Context, n int) {
-		if of != request {
-			t.Error("the place is somebody else's")
+	l := New(16, 2, func(of context.Context, k Kind, n int) {
+		if of != request || k != Admitted {
+			t.Error("the place is somebody else's, or of another kind")
 		}
 		held += n
 	}, func(k Kind, c Caller) { refused = append(refused, k.String()+" "+c.Subject) })
