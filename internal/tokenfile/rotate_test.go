@@ -82,6 +82,9 @@ func TestTenThousandRotations(t *testing.T) {
 		}
 	})
 	for i := 1; i <= rotations; i++ {
+		if i%25 == 0 { // where the writer has the only processor, nobody would look else
+			looks <- struct{}{}
+		}
 		select {
 		case looks <- struct{}{}:
 		default:
