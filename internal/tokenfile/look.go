@@ -76,16 +76,18 @@ func notAToken(err error) error {
 	return errors.New("the file is not a JWT")
 }
 
+// fail goes on with what there is. Who gave the token in place of its file's name finds
+// it in no log.
 func (s *Source) fail(old *snapshot, err error) {
 	next := *old
 	next.errors++
-	next.problem = err.Error()
+	next.problem = authn.Redact(err.Error())
 	s.now.Store(&next)
 	msg := "cannot use the own token's file: the last good token stays in use"
 	if old.token == nil {
 		msg = "no own token yet: waiting for its file"
 	}
-	s.trouble.Met(s.o.Log, msg, err)
+	s.trouble.Met(s.o.Log, msg, errors.New(next.problem))
 }
 
 func (s *Source) accept(old *snapshot, raw string, token *jwt.Token) {

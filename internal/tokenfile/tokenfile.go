@@ -77,7 +77,7 @@ func open(o Options, read func(string, int) ([]byte, error)) (*Source, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	o.Log = o.Log.With(zap.String("file", o.Path))
+	o.Log = o.Log.With(zap.String("file", authn.Redact(o.Path)))
 	s := &Source{o: o, read: read, wake: make(chan struct{}, 1), told: Fresh}
 	s.now.Store(&snapshot{})
 	s.look()

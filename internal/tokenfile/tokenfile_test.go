@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"sallyport/internal/authn"
 	"sallyport/internal/authn/jwt"
@@ -257,5 +258,23 @@ func TestErrorsHoldNoToken(t *testing.T) {
 		if text := fmt.Sprintf("%v %+v", err, s.Status()); err == nil || strings.Contains(text, raw[:6]) || strings.Contains(text, raw[len(raw)-6:]) {
 			t.Errorf("%q", text)
 		}
+	}
+}
+
+// A token that stands where its file's name belongs is no file's name.
+func TestTokenAsName(t *testing.T) {
+	token := sign("{}") + strings.Repeat("c2ln", 30)
+	core, logs := observer.New(zap.DebugLevel)
+	s, err := Open(Options{Path: token, Log: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Token()
+	text := fmt.Sprintf("%v %+v %v", err, s.Status(), logs.All())
+	for _, e := range logs.All() {
+		text += fmt.Sprint(e.ContextMap())
+	}
+	if err == nil || logs.Len() == 0 || strings.Contains(text, "c2lnc2ln") || !strings.Contains(text, "[...]") {
+		t.Errorf("%s", text)
 	}
 }
