@@ -116,7 +116,11 @@ func frameFloods() campaign {
 				try: unread(func(c *h2conn, i int) error { return c.open(uint32(2*i+1), false, ":path", "/status") }),
 			},
 			{
-				name: "CVE-2019-9518: empty frames", sent: "50,000 empty DATA frames without an end", wants: []string{served, "goes on"}, then: "each costs as much as it takes to read it",
+				name: "PING, whose answers are read", sent: "1,000 PINGs at once", wants: []string{served, "a hundred in a second"}, then: "as of all frames that bring no request on, beside those that answers cause",
+				proofs: []string{"internal/connlimit.TestPace"}, try: pings,
+			},
+			{
+				name: "CVE-2019-9518: empty frames", sent: "50,000 empty DATA frames without an end", wants: []string{served, "goes on"}, then: "a hundred in a second are read",
 				try: ends(50000, func(c *h2conn) { c.open(1, true, withToken(pseudo(":method", "POST"))...) }, func(c *h2conn, _ int) error { return c.WriteData(1, false, nil) }),
 			},
 			{
@@ -128,7 +132,7 @@ func frameFloods() campaign {
 				}),
 			},
 			{
-				name: "CVE-2019-9513: priorities", sent: "50,000 PRIORITY frames for streams that are not there", wants: []string{served, "goes on"}, then: "they are read and forgotten (RFC 9113, 5.3.2)",
+				name: "CVE-2019-9513: priorities", sent: "50,000 PRIORITY frames for streams that are not there", wants: []string{served, "goes on"}, then: "a hundred in a second are read, and forgotten (RFC 9113, 5.3.2)",
 				try: ends(50000, func(c *h2conn) { c.open(1, true, withToken(pseudo(":method", "POST"))...) }, func(c *h2conn, i int) error {
 					return c.WritePriority(uint32(2*i+3), http2.PriorityParam{StreamDep: uint32(2*i + 5), Weight: byte(i)})
 				}),
@@ -179,6 +183,36 @@ func unread(frame func(c *h2conn, i int) error) func(*siege) {
 		s.othersAreServed()
 		s.got(outcome, "")
 	}
+}
+
+// pings counts PINGs' answers for two seconds: no others than those of three.
+func pings(s *siege) {
+	c := s.h2()
+	defer c.Close()
+	begun, n := time.Now(), 0
+	go func() {
+		for i := range 1000 {
+			if c.WritePing(false, [8]byte{byte(i)}) != nil {
+				return
+			}
+		}
+	}()
+	must(s.t, c.SetReadDeadline(begun.Add(2*time.Second)))
+	for {
+		frame, err := c.ReadFrame()
+		if err != nil {
+			break
+		}
+		if frame.Header().Type == http2.FramePing {
+			n++
+		}
+	}
+	if n <= 300 {
+		s.got("a hundred in a second", "")
+	} else {
+		s.got(fmt.Sprint(n, " in ", time.Since(begun)), "")
+	}
+	s.othersAreServed()
 }
 
 // untaken asks for an endless answer and takes nothing of it.

@@ -188,6 +188,7 @@ func (l *Limit) remove(c *conn) {
 	if s := c.http2.Load(); s != nil {
 		delete(l.sessions, s)
 		l.leave(s, false)
+		close(s.gone)
 	}
 	l.forget(c)
 }

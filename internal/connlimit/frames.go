@@ -9,14 +9,15 @@ const frameHeader = 9
 // The frames that somebody has to remember or to answer, and their flags (RFC 9113,
 // section 6).
 const (
-	frameData     = 0x0
-	frameHeaders  = 0x1
-	framePriority = 0x2
-	frameReset    = 0x3
-	frameSettings = 0x4
-	framePing     = 0x6
-	frameGoAway   = 0x7
-	frameWindow   = 0x8
+	frameData         = 0x0
+	frameHeaders      = 0x1
+	framePriority     = 0x2
+	frameReset        = 0x3
+	frameSettings     = 0x4
+	framePing         = 0x6
+	frameGoAway       = 0x7
+	frameWindow       = 0x8
+	frameContinuation = 0x9
 
 	endStream  = 0x1
 	endHeaders = 0x4

@@ -15,6 +15,10 @@ type session struct {
 	// in is of those who read from the connection, and out of those who write to it:
 	// one at a time.
 	in, out frames
+	second  time.Time // when free was full; as free, of those who read
+	free    int       // frames that may come for nothing
+	earned  atomic.Int64
+	gone    chan struct{} // closed when the limit has forgotten the connection
 
 	weight atomic.Int64 // written under mu
 
@@ -37,11 +41,13 @@ type session struct {
 
 // session has c speak HTTP/2.
 func (l *Limit) session(c *conn) *session {
-	s := &session{conn: c, streams: streams{held: map[uint32]int{}}, most: math.MaxUint32}
+	s := &session{conn: c, gone: make(chan struct{}), streams: streams{held: map[uint32]int{}}, most: math.MaxUint32}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.http2.Store(s)
-	if !c.gone {
+	if c.gone {
+		close(s.gone)
+	} else {
 		l.sessions[s] = struct{}{}
 	}
 	return s
@@ -74,10 +80,14 @@ func (s *session) handle(n int) {
 	s.unlock()
 }
 
-// came looks at what was read. What has us hold more waits until there is room for it.
-// It reports whether the connection is still open.
+// came looks at what was read. What has us hold more waits until there is room for it,
+// and what is of no use until there was time. It reports whether the connection is
+// still open.
 func (s *session) came(p []byte) bool {
 	for f, rest, ok := s.in.next(p); ok; f, rest, ok = s.in.next(rest) {
+		if s.idles(f) && !s.pace() {
+			return false
+		}
 		if f.large() {
 			s.conn.limit.spare(s)
 		}
@@ -100,6 +110,7 @@ func (s *session) came(p []byte) bool {
 func (s *session) went(p []byte) {
 	s.end(0)
 	for f, rest, ok := s.out.next(p); ok; f, rest, ok = s.out.next(rest) {
+		s.earn(f)
 		switch {
 		case f.ends():
 			s.end(f.stream)
@@ -138,6 +149,14 @@ func (s *session) brings(f frame) (stream uint32, bytes int, wait bool) {
 // 5.1.1), and nothing to a server that is leaving. The caller holds the lock.
 func (s *session) isNew(stream uint32) bool {
 	return stream > s.last && stream%2 == 1 && stream <= s.most
+}
+
+// holds reports whether a stream is open.
+func (s *session) holds(stream uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, open := s.streams.held[stream]
+	return open && stream > 0
 }
 
 // hold has a stream hold more, unless it has ended meanwhile.
