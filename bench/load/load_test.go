@@ -94,14 +94,50 @@ func TestFloodWithTLS(t *testing.T) {
 	}
 }
 
+// What the end of the flood cuts is no request without an answer, be it only about
+// to connect.
+func TestEndWhileConnecting(t *testing.T) {
+	t.Parallel()
+	for _, streams := range []int{0, 10} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ctx, done := until(t)
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				defer c.Close()
+				done()
+				io.Copy(io.Discard, c)
+			}
+		}()
+		f := Flood{
+			From: "127.0.0.1", To: l.Addr().String(), TLS: &tls.Config{InsecureSkipVerify: true},
+			Conns: 1, Streams: streams, Path: "/", Tokens: always("t"),
+		}
+		if tally := f.Run(ctx); len(tally) > 0 {
+			t.Errorf("%d streams: answers %v, want none", streams, tally)
+		}
+	}
+}
+
 func TestPace(t *testing.T) {
 	t.Parallel()
-	to := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	var n atomic.Int64
+	ctx, done := until(t)
+	to := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) == 200 {
+			done()
+		}
+		io.WriteString(w, "ok\n")
+	})
 	f := Flood{From: "127.0.0.1", To: to, Conns: 4, Path: "/", Tokens: always(""), Rate: 200}
-	tally := f.Run(within(t, time.Second))
-	// Late is made up for, and early there is none.
-	if n := tally.Sum(); n < 100 || n > 210 {
-		t.Errorf("%d requests in a second at 200 a second", n)
+	begun := time.Now()
+	f.Run(ctx)
+	// Early there is none. How late they are is the machine's affair.
+	if took := time.Since(begun); took < 950*time.Millisecond || took > 10*time.Second {
+		t.Errorf("200 requests at 200 a second took %v", took)
 	}
 }
 
@@ -173,7 +209,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 	l.Close()
 	f := Flood{From: "127.0.0.1", To: l.Addr().String(), Conns: 1, Path: "/", Tokens: always("")}
-	if tally := f.Run(within(t, 100*time.Millisecond)); tally[Cut] == 0 || tally[Cut] > 10 || len(tally) > 1 {
+	if tally := f.Run(within(t, 50*redial)); tally[Cut] == 0 || tally[Cut] > 50 || len(tally) > 1 {
 		t.Errorf("answers %v, want a few that failed", tally)
 	}
 }
@@ -192,7 +228,7 @@ func TestCallersChangeTokens(t *testing.T) {
 			others.Add(1)
 		}
 	})
-	d := 400 * time.Millisecond
+	d := 2 * time.Second // in each half of which some are sent, however busy the machine
 	r := Call(within(t, d), []Caller{{From: "127.0.0.1", To: to, Path: "/", Rate: 100, Tokens: []string{"a", "b"}, For: d}})
 	if a.Load() == 0 || b.Load() == 0 || others.Load() > 0 {
 		t.Errorf("%d with one token, %d with the other, %d with none", a.Load(), b.Load(), others.Load())
@@ -206,17 +242,17 @@ func TestCallersChangeTokens(t *testing.T) {
 func TestWaitingCounts(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int64
+	const d = 2 * time.Second
 	to := serve(t, func(http.ResponseWriter, *http.Request) {
 		if n.Add(1) == 1 {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(d / 2)
 		}
 	})
-	d := 600 * time.Millisecond
 	r := Call(within(t, d), []Caller{{From: "127.0.0.1", To: to, Path: "/", Rate: 100, Tokens: []string{"a"}, For: d}})
-	// Half of the 60 requests were due while the first one waited, and half of
-	// those for 150 ms and more.
-	if got := r.Quantile(0.8); got < 50*time.Millisecond {
-		t.Errorf("a fifth took more than %v, after a stall of 300 ms in 600", got)
+	// Half of the 200 requests were due while the first one waited, and half of
+	// those for a quarter of the time and more.
+	if got := r.Quantile(0.8); got < d/12 {
+		t.Errorf("a fifth took more than %v, after a stall of half of %v", got, d)
 	}
 }
 

@@ -39,6 +39,9 @@ func (f *Flood) session(ctx context.Context, next func() []byte, p *pace) Tally 
 	}
 	c, err := dial(ctx, f.From, f.To, secure)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		sleep(ctx, redial)
 		return Tally{Cut: 1}
 	}

@@ -72,7 +72,7 @@ func TestTokensInTurn(t *testing.T) {
 		}
 		ok(w, r)
 	})
-	r, err := run(options{to: to, requests: requests("a", "b", ""), conns: 2, duration: 100 * time.Millisecond})
+	r, err := run(options{to: to, requests: requests("a", "b", ""), conns: 2, duration: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
