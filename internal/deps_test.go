@@ -77,7 +77,7 @@ var rooms = []struct {
 	{"internal/callers", []string{"internal/authn"}, "it counts who calls, whoever proved that"},
 	{"internal/certfile", []string{"internal/filewatch"}, "it follows files, whoever they are for"},
 	{"internal/config", nil, "what the operator asks for must be known before anything is started"},
-	{"internal/connlimit", nil, "it counts connections and requests, whoever calls and for what"},
+	{"internal/connlimit", []string{"internal/socket"}, "it counts connections and requests, whoever calls and for what"},
 	{"internal/demo", []string{"internal/authn/jwt", "internal/minicluster"}, "it plays a cluster and its callers; the gate that it shows is the real one, handed to it"},
 	{"internal/doctor", []string{"internal/authn", "internal/authn/jwt", "internal/authn/oidc", "internal/span", "internal/tokenfile"}, "it says what findings mean; who looks is the command"},
 	{"internal/explain", []string{"internal/authn"}, "it tells what the checks of serving came to, and makes none"},
@@ -88,12 +88,13 @@ var rooms = []struct {
 	{"internal/health", nil, "it is told what is the matter, and asks nobody"},
 	{"internal/inflight", nil, "it hands out places, whoever they are for"},
 	{"internal/inspect", []string{"internal/authn", "internal/authn/jwt", "internal/filewatch", "internal/span"}, "it says what a token claims, and decides nothing"},
-	{"internal/loopback", nil, "it carries requests, whoever sent them"},
+	{"internal/loopback", []string{"internal/socket"}, "it carries requests, whoever sent them"},
 	{"internal/memlimit", nil, "it reads what the kernel says"},
 	{"internal/minicluster", []string{"internal/authn/jwt"}, "a stand-in that shared code with what is tested on it would share its mistakes"},
 	{"internal/pages", nil, "it lets go of what is mapped, whatever it was for"},
 	{"internal/processors", nil, "it looks at how busy this process is, and at nothing else"},
 	{"internal/proxy", []string{"internal/authn", "internal/inflight", "internal/loopback", "internal/traceparent"}, "HTTP and who is asking are two things; its options are its own, and not the configuration's"},
+	{"internal/socket", nil, "it reads and writes bytes, whatever they say"},
 	{"internal/span", nil, "it says durations in words"},
 	{"internal/status", nil, "it is told what there is to show, and asks nobody"},
 	{"internal/telemetry", []string{"internal/authn"}, "it counts reasons, and never sees a token"},
@@ -204,16 +205,17 @@ func chain(from pkg, to string, all map[string]pkg) string {
 
 // Who has no library cannot be surprised by one.
 func TestStandardLibraryAlone(t *testing.T) {
+	const socket = "sallyport/internal/socket" // is on the list
 	ours, all := list(t)
-	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/garbage", "internal/inflight", "internal/memlimit", "internal/pages", "internal/processors", "internal/span", "internal/status", "internal/traceparent"} {
+	for _, room := range []string{"internal/authn", "internal/connlimit", "internal/fairqueue", "internal/filewatch/volumetest", "internal/garbage", "internal/inflight", "internal/memlimit", "internal/pages", "internal/processors", "internal/socket", "internal/span", "internal/status", "internal/traceparent"} {
 		for _, dep := range ours[room].Deps {
-			if p := all[dep]; !p.Standard {
+			if p := all[dep]; !p.Standard && dep != socket {
 				t.Errorf("%s needs %s: it is of the standard library alone", room, dep)
 			}
 		}
 	}
 	for _, i := range ours["internal/loopback"].Imports {
-		if !all[i].Standard && i != "golang.org/x/net/http/httpguts" { // net/http has it inside
+		if !all[i].Standard && i != socket && i != "golang.org/x/net/http/httpguts" { // net/http has it inside
 			t.Errorf("internal/loopback imports %s: what carries every request is net/http's alone", i)
 		}
 	}

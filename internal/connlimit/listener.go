@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+
+	"sallyport/internal/socket"
 )
 
 // Listener returns one whose connections are l's, for a server of HTTP/1 and of
@@ -35,7 +37,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		c := &conn{Conn: nc, limit: l.limit, addr: addrOf(nc)}
+		c := &conn{Conn: socket.Direct(nc), limit: l.limit, addr: addrOf(nc)}
 		if !l.limit.enter(c) {
 			_ = nc.Close() // nobody was served on it
 			continue

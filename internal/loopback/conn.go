@@ -7,6 +7,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"sallyport/internal/socket"
 )
 
 // errHeader is what reading ends with when an answer's header is too large.
@@ -24,12 +26,11 @@ type conn struct {
 
 	raw    syscall.RawConn // nil: it cannot be looked at, and carries one request alone
 	look   func(uintptr)
-	peeked [1]byte
 	silent bool
 }
 
 func newConn(nc net.Conn) *conn {
-	c := &conn{Conn: nc}
+	c := &conn{Conn: socket.Direct(nc)}
 	// As large as net/http's own, on which the bound of a trailer depends.
 	c.br = bufio.NewReaderSize(c, 4<<10)
 	c.hangUp = func() { nc.Close() }

@@ -2,7 +2,7 @@
 
 package loopback
 
-import "syscall"
+import "sallyport/internal/socket"
 
 // Supported reports whether connections can be looked at here. Where they cannot,
 // each carries one request alone, and net/http's transport is the better choice.
@@ -10,6 +10,5 @@ const Supported = true
 
 // peek notes whether nothing is to be read.
 func (c *conn) peek(fd uintptr) {
-	_, _, err := syscall.Recvfrom(int(fd), c.peeked[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	c.silent = err == syscall.EAGAIN
+	c.silent = socket.Silent(fd)
 }
