@@ -141,7 +141,8 @@ func frameFloods() campaign {
 				name: "CVE-2019-9511, CVE-2019-9517: an answer that is not taken", sent: "a request for an endless answer, with a window of 0 or one byte now and then", wants: []string{served, "the app waits"}, then: "what we hold is bounded by buffers of 64 KiB, and the kernel's", try: untaken,
 			},
 			{
-				name: "the same of many streams", sent: "400 requests on 8 connections, with a window of 0", wants: []string{served, "closed"}, then: "those with most answers, a second after there is no room for more", try: untakenByMany,
+				name: "the same of many streams", sent: "400 requests on 8 connections, with a window of 0", wants: []string{served, "closed"}, then: "those with most answers, a second after there is no room for more, twenty in a second; until then new connections of that address wait, and those of known callers get the first place",
+				proofs: []string{"internal/connlimit.TestUntakenByStrangers"}, try: untakenByMany,
 			},
 			{
 				name: "CVE-2026-33814, on the callers' side: frame sizes that make no progress", sent: "SETTINGS_MAX_FRAME_SIZE of 0 and 2^24, a window of 2^32-1", wants: []string{served, "closed, PROTOCOL_ERROR", "closed, FLOW_CONTROL_ERROR"},

@@ -110,11 +110,15 @@ func (l *Limit) letOn() {
 	}
 }
 
-// before orders those who wait: first whose address has least under way, then who
-// has waited too long, then who has least itself, then who came first.
+// before orders those who wait: first whose address has least under way, then whose
+// caller is known, as others may wait for each other's answers to be taken, then who has
+// waited too long, then who has least itself, then who came first.
 func (s *session) before(t *session) bool {
 	if n := cmp.Compare(s.conn.from.weight.Load(), t.conn.from.weight.Load()); n != 0 {
 		return n < 0
+	}
+	if known := s.conn.known.Load(); known != t.conn.known.Load() {
+		return known
 	}
 	if s.late != t.late {
 		return s.late

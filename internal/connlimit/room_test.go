@@ -120,6 +120,14 @@ func (d *desk) want(names ...string) {
 	}
 }
 
+// names are of those who have gone on, once nobody can do anything.
+func (d *desk) names() []string {
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.went)
+}
+
 // wantClosed checks which connections the limit has closed.
 func (d *desk) wantClosed(closed ...string) {
 	d.t.Helper()
@@ -304,6 +312,36 @@ func TestUntaken(t *testing.T) {
 		most.conn.Close() // as its server does then
 		d.want("new")
 	})
+}
+
+// Of 256 connections, none of which takes its answer, half wait until the others go, one
+// after the other. A known caller of their address gets the first place.
+func TestUntakenByStrangers(t *testing.T) {
+	for _, tc := range []struct {
+		known bool
+		want  time.Duration
+	}{{true, patience}, {false, patience + 128*look}} {
+		bubble(t, func(t *testing.T, d *desk) {
+			for range 256 {
+				d.ask(d.speak("stranger", one), 1)
+			}
+			caller, begun := d.speak("caller", one), time.Now()
+			caller.conn.known.Store(tc.known)
+			d.ask(caller, 1)
+			for time.Since(begun) < time.Minute && !slices.Contains(d.names(), "caller") {
+				time.Sleep(look)
+				d.Limit.mu.Lock()
+				i := slices.IndexFunc(d.all, func(g *guest) bool { return g.conn.leaving })
+				d.Limit.mu.Unlock()
+				if i >= 0 {
+					d.all[i].conn.Close() // as its server does then
+				}
+			}
+			if took := time.Since(begun); took < tc.want || took > tc.want+2*look {
+				t.Errorf("known: %v: the caller waited for %v, want %v", tc.known, took, tc.want)
+			}
+		})
+	}
 }
 
 // Requests that run are nobody's fault: nobody is closed for them, nor for having
