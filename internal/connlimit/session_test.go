@@ -3,8 +3,10 @@ package connlimit
 import (
 	"crypto/tls"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -135,5 +137,61 @@ func TestSession(t *testing.T) {
 		weighs("and nothing else", 8)
 		session.conn.Close()
 		s.eventually("nothing is left", func() bool { return session.weight.Load() == 0 && s.limit.weight.Load() == 0 })
+	}
+}
+
+// Whatever comes and goes, in parts of any size, nothing is left of it when the
+// connection has ended, which may be in the middle. Nobody would recover from a panic.
+func TestAnyFrames(t *testing.T) {
+	for seed := range uint64(100) {
+		bubble(t, func(t *testing.T, d *desk) {
+			g := d.speak("g", one)
+			others := int64(0)
+			if seed%2 == 0 { // leave hardly any room
+				d.speak("other", one).serve(63)
+				others = d.weight.Load()
+			}
+			random := func(of uint64) (r *rand.Rand, all []byte) {
+				r = rand.New(rand.NewPCG(seed, of))
+				for range 300 {
+					p := g.frame(byte(r.IntN(11)), byte(r.Uint32()), uint32(r.IntN(20)), r.IntN(40))
+					for i := frameHeader; i < len(p); i++ {
+						p[i] = byte(r.Uint32())
+					}
+					all = append(all, p...)
+				}
+				if seed%5 == 0 { // no frames
+					for i := range all {
+						all[i] = byte(r.Uint32())
+					}
+				}
+				return r, all
+			}
+			ended := make(chan bool)
+			go func() {
+				r, in := random(1)
+				for open := true; open && len(in) > 0; {
+					time.Sleep(time.Duration(r.IntN(50)) * time.Millisecond)
+					n := 1 + r.IntN(min(len(in), 100))
+					open, in = g.came(in[:n]), in[n:]
+				}
+				close(ended)
+			}()
+			for r, out := random(2); r.IntN(100) > 0 && len(out) > 0; {
+				n := 1 + r.IntN(min(len(out), 100))
+				g.went(out[:n])
+				g.handle(1)
+				g.place(1)
+				time.Sleep(time.Duration(r.IntN(50)) * time.Millisecond)
+				g.place(-1)
+				g.handle(-1)
+				out = out[n:]
+			}
+			g.conn.Close()
+			<-ended
+			if n, all := g.weight.Load(), d.weight.Load(); n != 0 || all != others {
+				t.Errorf("seed %d: it weighs %d, all %d", seed, n, all)
+			}
+		})
 	}
 }
