@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -56,6 +58,33 @@ func TestDrainThenStop(t *testing.T) {
 	}
 	if took := time.Since(begun); took > atOnce {
 		t.Errorf("SIGTERM after a drain took %v: it must not wait again", took)
+	}
+}
+
+// Handshakes that do not end hold up a stop for net/http's five seconds, and no longer.
+func TestStopDuringHandshakes(t *testing.T) {
+	t.Parallel()
+	w := start(t, certified(t, time.Hour)...)
+	const each = 10
+	for i := range 2 * each {
+		c, err := net.Dial("tcp", w.gate.data.addr())
+		must(t, err)
+		defer c.Close()
+		if i%2 == 0 {
+			_, err = io.WriteString(c, "\x16\x03\x01\x02\x00\x01\x00") // a hello's beginning
+			must(t, err)
+		}
+	}
+	w.eventually("connected", func() bool { return w.gate.limits.data.Open() == 2*each })
+	begun := time.Now()
+	if err := w.stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 5*time.Second+atOnce {
+		t.Errorf("it took %v", took)
+	}
+	if n := w.gate.limits.data.Open(); n > 0 {
+		t.Errorf("%d connections are left", n)
 	}
 }
 
