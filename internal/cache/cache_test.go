@@ -539,6 +539,20 @@ func TestReplacedIsNeverMissing(t *testing.T) {
 	}
 }
 
+// Who finds an entry that no longer counts may be late: there may be a new one.
+func TestDropsWhatItSaw(t *testing.T) {
+	p := newProven(10, 1<<20)
+	k, before, after := key{1}, newEntry(confirmed(), recheck, nil), newEntry(confirmed(), recheck, nil)
+	p.add(k, before)
+	p.add(k, after)
+	if p.drop(k, before); p.get(k) != after {
+		t.Error("the new entry is gone")
+	}
+	if p.drop(k, after); p.get(k) != nil || p.bytes != 0 {
+		t.Errorf("it is still there, with %d bytes", p.bytes)
+	}
+}
+
 func TestDecided(t *testing.T) {
 	type line struct {
 		reason authn.Reason

@@ -93,7 +93,7 @@ func (e *entry) begin(now time.Time) time.Time {
 // entry is no longer worth anything, and the token has to be examined anew.
 func (c *Cache) known(ctx context.Context, k key, token string, e *entry, now time.Time) (id authn.Identity, source Source, err error, ok bool) {
 	if !e.stands(now) {
-		c.proven.remove(k)
+		c.proven.drop(k, e)
 		return id, "", nil, false
 	}
 	age := now.Sub(e.confirmed)

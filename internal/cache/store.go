@@ -75,6 +75,15 @@ func (p *proven) add(k key, e *entry) {
 	}
 }
 
+// drop removes e, and not what may have taken its place meanwhile.
+func (p *proven) drop(k key, e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now, ok := p.lru.Peek(k); ok && now == e {
+		p.lru.Remove(k)
+	}
+}
+
 func (p *proven) remove(k key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
