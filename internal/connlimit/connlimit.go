@@ -183,6 +183,7 @@ func (l *Limit) remove(c *conn) {
 	c.gone = true
 	c.unlink()
 	l.forgetHeader(c)
+	c.leaveLine()
 	l.open--
 	c.from.open.Add(-1)
 	if s := c.http2.Load(); s != nil {

@@ -88,6 +88,20 @@ func (l *Limit) next(c *conn) {
 	})
 }
 
+// leaveLine has c, which is gone, wait no longer: it would end only after its turn, and
+// so many that have not ended are refused others of their address.
+func (c *conn) leaveLine() {
+	if c.line == nil {
+		return
+	}
+	c.line.waiting = slices.DeleteFunc(c.line.waiting, func(w waiter) bool {
+		if w.c == c {
+			close(w.now)
+		}
+		return w.c == c
+	})
+}
+
 // pass gives the turn that c had to who waits longest.
 func (l *Limit) pass(q *line, c *conn) {
 	if len(q.waiting) == 0 {

@@ -218,3 +218,36 @@ func TestLargeIdle(t *testing.T) {
 
 func same(int) string    { return one }
 func other(i int) string { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}).String() }
+
+// Who was closed by us while it waited ends at once: it is one of those leaving until then,
+// and these have others of its address refused.
+func TestGoneInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(64, func(Cause, netip.Addr) {})
+		var conns [3]*conn
+		ended := make(chan time.Duration, len(conns))
+		begun := time.Now()
+		for i := range conns {
+			near, far := net.Pipe()
+			defer far.Close()
+			conns[i] = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
+			l.enter(conns[i])
+			go func() {
+				l.arrived(conns[i], largeHeader+1, 1)
+				ended <- time.Since(begun)
+			}()
+			synctest.Wait()
+		}
+		<-ended // has its turn
+		l.mu.Lock()
+		l.dismiss(conns[2])
+		l.mu.Unlock()
+		if d := <-ended; d != 0 {
+			t.Errorf("it waited for %v, want none", d)
+		}
+		for _, c := range conns {
+			c.Close()
+		}
+		<-ended
+	})
+}
