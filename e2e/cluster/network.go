@@ -13,8 +13,8 @@ import (
 const (
 	nodeAddress    = "10.77.0.1"
 	podRange       = "10.77.1.0/24"
-	serviceRange   = "10.77.2.0/24"
-	apiServiceIP   = "10.77.2.1" // the first of serviceRange: kubernetes.default
+	serviceRange   = "10.80.0.0/14" // so large that a new Service does not get the address of one that is about to go
+	apiServiceIP   = "10.80.0.1"    // the first of serviceRange: kubernetes.default
 	apiServerPort  = "6443"
 	apiServerURL   = "https://" + nodeAddress + ":" + apiServerPort
 	etcdClientURL  = "http://127.0.0.1:2379"

@@ -99,13 +99,18 @@ type conn struct {
 	served atomic.Bool
 	// known says that the caller of one of its requests was let in.
 	known atomic.Bool
+	ahead ahead // on HTTP/1
 }
 
 // Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) {
+	begun := c.ahead.reads()
 	n, err := c.Conn.Read(p)
 	if n > 0 && c.requests.Load() == 0 && !c.served.Load() {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
+	}
+	if c.said.conn != nil { // no TLS
+		c.heard(len(p), n, begun)
 	}
 	if !c.said.came(p[:n]) {
 		return 0, net.ErrClosed

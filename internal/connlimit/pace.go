@@ -16,6 +16,11 @@ const (
 	// and gRPC's send a PING; Go's open two for each 4 KiB.
 	earnedFrames = 4
 	earnedBytes  = 1 << 10
+	// earlyFrames may come of a known caller behind an answer that ends before its
+	// request has: what is left of a body is still on its way then, and of no stream.
+	earlyFrames = 256
+	// mostEarned is what may be saved up.
+	mostEarned = 10_000
 )
 
 // idles reports whether f, which comes, brings no request on.
@@ -35,8 +40,17 @@ func (s *session) idles(f frame) bool {
 
 // earn counts f, which went.
 func (s *session) earn(f frame) {
-	if f.kind == frameHeaders || f.kind == frameData {
-		s.earned.Add(earnedFrames + int64(f.length/earnedBytes))
+	n := 0
+	switch {
+	case f.kind == frameReset: // of what is left of a request
+		if s.conn.known.Load() && s.holds(f.stream) {
+			n = earlyFrames
+		}
+	case f.kind == frameHeaders || f.kind == frameData:
+		n = earnedFrames + f.length/earnedBytes
+	}
+	if n > 0 {
+		s.earned.Store(min(s.earned.Load()+int64(n), mostEarned))
 	}
 }
 

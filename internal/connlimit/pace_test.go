@@ -92,3 +92,40 @@ func TestPaceEnds(t *testing.T) {
 		}
 	})
 }
+
+// What is left of a request whose answer has ended may come, of who is known; and
+// nobody saves up for long.
+func TestPaceBehindAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		known bool
+		went  func(*guest)
+		free  int
+	}{
+		{"given up by us", true, func(g *guest) { g.went(g.frame(frameReset, 0, 1, 4)) }, earlyFrames + freeFrames},
+		{"of a stranger", false, func(g *guest) { g.went(g.frame(frameReset, 0, 1, 4)) }, freeFrames},
+		{"of no stream", true, func(g *guest) { g.went(g.frame(frameReset, 0, 3, 4)) }, freeFrames},
+		{"a large answer", true, func(g *guest) {
+			for range 1000 {
+				g.went(g.frame(frameData, 0, 1, 16<<10))
+			}
+		}, mostEarned + freeFrames},
+	} {
+		bubble(t, func(t *testing.T, d *desk) {
+			g, begun := d.speak("g", one), time.Now()
+			g.conn.known.Store(tc.known)
+			g.came(g.frame(frameHeaders, endHeaders, 1, 100))
+			tc.went(g)
+			late := g.frame(frameData, 0, 1001, 1)
+			for range tc.free {
+				g.came(late)
+			}
+			if took := time.Since(begun); took > 0 {
+				t.Errorf("%s: %d took %v", tc.name, tc.free, took)
+			}
+			if g.came(late); time.Since(begun) != time.Second {
+				t.Errorf("%s: one more took %v", tc.name, time.Since(begun))
+			}
+		})
+	}
+}

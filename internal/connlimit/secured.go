@@ -35,7 +35,9 @@ func (s *secured) Read(p []byte) (int, error) {
 		state := s.tls.ConnectionState()
 		s.conn.state, s.must = &state, state.NegotiatedProtocol == "h2"
 	}
+	begun := s.conn.ahead.reads()
 	n, err := s.tls.Read(p)
+	s.conn.heard(len(p), n, begun)
 	if !s.came(p[:n]) {
 		_ = s.Close() // else net/http would answer, in HTTP/1
 		return 0, net.ErrClosed

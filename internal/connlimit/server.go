@@ -39,6 +39,8 @@ func (l *Limit) Handler(next http.Handler) http.Handler {
 				defer s.handle(-1)
 			} else {
 				c.served.Store(true)
+				c.ahead.starts()
+				defer c.pause()
 			}
 			r.TLS = c.state
 			l.begin(c)

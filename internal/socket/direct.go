@@ -66,6 +66,9 @@ func (c *conn) call(name string, p []byte, which *sync.Pool, raw func(func(uintp
 	n, failed := o.n, o.failed
 	o.p = nil
 	which.Put(o)
+	if op, ok := err.(*net.OpError); ok {
+		op.Op = name // it says "raw-" before it, and others look at the name
+	}
 	if err == nil && failed != 0 {
 		err = &net.OpError{Op: name, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(name, failed)}
 	}

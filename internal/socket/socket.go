@@ -9,7 +9,8 @@
 //
 // The same thread sees to it that a goroutine which computes for more than 10 ms makes
 // room for others. It may sleep meanwhile, until the next timer or the next call of
-// another kind: here a fifth of a second at most, which is a tick of package processors.
+// another kind: a fifth of a second at most, which is a tick of package processors, or
+// where that does not run, seconds, as files are looked at again.
 package socket
 
 import (

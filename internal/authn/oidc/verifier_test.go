@@ -343,6 +343,7 @@ func TestGoOIDC(t *testing.T) {
 		"times and audience are ours": {ask(expired), true},
 		"the key id is ours":          {ask(es256(map[string]any{"kid": "any"}, serviceAccountClaims(nil))), true},
 		"the issuer is ours":          {ask(es256(nil, serviceAccountClaims(map[string]any{"iss": "x"}))), true},
+		"what else it reads is ours":  {ask(es256(nil, serviceAccountClaims(map[string]any{"nonce": 1, "_claim_names": "x"}))), true},
 		"another algorithm":           {ask(relabel(expired, `{"alg":"ES384"}`)), false},
 		"no algorithm":                {ask(relabel(expired, `{"alg":"none"}`)), false},
 		"changed signature":           {ask(h + "." + c + "." + flip(s)), false},
