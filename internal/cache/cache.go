@@ -53,8 +53,9 @@ var Sources = []Source{FromCache, FromLocal, FromAPIServer}
 // A Limiter hands out places.
 type Limiter interface {
 	// Go calls f once there is a place, on a goroutine that it starts then. What costs
-	// more lets the next ones wait for longer. Release gives the place back; calling it again does nothing. After a bounded time, and
-	// maybe before Go returns, it calls f with an error: there is none.
+	// more lets the next ones wait for longer. Release gives the place back; calling
+	// it again does nothing. After a bounded time, and maybe before Go returns, it calls
+	// f with an error: there is none.
 	Go(addr netip.Addr, cost int, f func(release func(), err error))
 }
 

@@ -10,7 +10,8 @@ import (
 // then, and Go looks at all other connections only every 10 ms: one such caller keeps
 // everybody else waiting for a second. So its connection pauses behind each request.
 const (
-	// someAhead is how much of that is let pass, in points or Reads of 4 KiB: twice what one header may be.
+	// someAhead is how much of that is let pass, in points or Reads of 4 KiB: twice what
+	// one header may be.
 	someAhead = 32
 	// waits is what a Read takes at least that has to wait, and at most one that has not.
 	waits = 20 * time.Microsecond
@@ -67,7 +68,7 @@ func (c *conn) heard(room, n int, begun time.Time) {
 	if !begun.IsZero() && time.Since(begun) > waits {
 		c.ahead.full.Store(0) // also in a body, whose end fills the room
 	}
-	if c.requests.Load() == 0 && !c.served.Load() {
+	if c.between() {
 		c.ahead.heard(room, n)
 	}
 }

@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// enter has a connection from addr come to l.
+func enter(t *testing.T, l *Limit, addr string) *conn {
+	near, far := net.Pipe()
+	t.Cleanup(func() { far.Close() })
+	c := &conn{Conn: near, limit: l, addr: netip.MustParseAddr(addr)}
+	l.enter(c)
+	return c
+}
+
 // Of the large headers of one address one is read after the other.
 func TestTurns(t *testing.T) {
 	const small, large = largeHeader / 2, largeHeader + 1
@@ -32,14 +41,7 @@ func TestTurns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := New(64, func(Cause, netip.Addr) {})
-				enter := func(addr string) *conn {
-					near, far := net.Pipe()
-					t.Cleanup(func() { far.Close() })
-					c := &conn{Conn: near, limit: l, addr: netip.MustParseAddr(addr)}
-					l.enter(c)
-					return c
-				}
-				first, second := enter("127.0.0.2"), enter(tc.addr)
+				first, second := enter(t, l, "127.0.0.2"), enter(t, l, tc.addr)
 				l.arrived(first, large, 1)
 				l.arrived(first, large, 1) // once is enough
 				began, done := time.Now(), make(chan struct{})
@@ -81,10 +83,7 @@ func TestTurnsOfTheKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(64, func(Cause, netip.Addr) {})
 		arrive := func(known bool) (c *conn, waited chan time.Duration) {
-			near, far := net.Pipe()
-			t.Cleanup(func() { far.Close() })
-			c = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
-			l.enter(c)
+			c = enter(t, l, "127.0.0.2")
 			l.Placed(l.Context(t.Context(), c), 1, known)
 			l.Placed(l.Context(t.Context(), c), -1, false)
 			began, waited := time.Now(), make(chan time.Duration, 1)
@@ -122,10 +121,7 @@ func TestTurnsWeighNothing(t *testing.T) {
 		var served sync.WaitGroup
 		all := make(chan struct{})
 		for range l.maxHeader/largeHeader + 1 { // more than may be unfinished
-			near, far := net.Pipe()
-			t.Cleanup(func() { far.Close() })
-			c := &conn{Conn: near, limit: l, addr: one}
-			l.enter(c)
+			c := enter(t, l, one.String())
 			served.Go(func() {
 				l.arrived(c, largeHeader+1, 1)
 				<-all
@@ -145,16 +141,13 @@ func TestTurnsWeighNothing(t *testing.T) {
 	})
 }
 
-// Who was closed while it waited still gets its turn, and nothing is left behind it.
+// Nothing is left of who was closed while it waited, nor of who had its turn before it.
 func TestTurnOfTheGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(64, func(Cause, netip.Addr) {})
 		var both [2]*conn
 		for i := range both {
-			near, far := net.Pipe()
-			t.Cleanup(func() { far.Close() })
-			both[i] = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
-			l.enter(both[i])
+			both[i] = enter(t, l, "127.0.0.2")
 			go l.arrived(both[i], largeHeader+1, 1)
 			synctest.Wait()
 		}
@@ -228,10 +221,7 @@ func TestGoneInLine(t *testing.T) {
 		ended := make(chan time.Duration, len(conns))
 		begun := time.Now()
 		for i := range conns {
-			near, far := net.Pipe()
-			defer far.Close()
-			conns[i] = &conn{Conn: near, limit: l, addr: netip.MustParseAddr("127.0.0.2")}
-			l.enter(conns[i])
+			conns[i] = enter(t, l, "127.0.0.2")
 			go func() {
 				l.arrived(conns[i], largeHeader+1, 1)
 				ended <- time.Since(begun)

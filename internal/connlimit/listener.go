@@ -106,7 +106,7 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	begun := c.ahead.reads()
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.requests.Load() == 0 && !c.served.Load() {
+	if n > 0 && c.between() {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
 	}
 	if c.said.conn != nil { // no TLS

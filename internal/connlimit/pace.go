@@ -41,12 +41,12 @@ func (s *session) idles(f frame) bool {
 // earn counts f, which went.
 func (s *session) earn(f frame) {
 	n := 0
-	switch {
-	case f.kind == frameReset: // of what is left of a request
+	switch f.kind {
+	case frameReset: // of what is left of a request
 		if s.conn.known.Load() && s.holds(f.stream) {
 			n = earlyFrames
 		}
-	case f.kind == frameHeaders || f.kind == frameData:
+	case frameHeaders, frameData:
 		n = earnedFrames + f.length/earnedBytes
 	}
 	if n > 0 {

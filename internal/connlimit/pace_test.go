@@ -56,9 +56,7 @@ func TestPace(t *testing.T) {
 					if f.stream > 0 {
 						f.stream += last - 1
 					}
-					if p := g.frame(f.kind, f.flags, f.stream, f.length); f.ours {
-						g.went(p)
-					} else if !g.came(p) {
+					if !g.say(f.ours, g.frame(f.kind, f.flags, f.stream, f.length)) {
 						t.Fatal(tc.name, ": closed")
 					}
 				}

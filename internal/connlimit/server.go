@@ -105,6 +105,10 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	l.evict(victim, Header)
 }
 
+// between reports whether what a Read brings is a header, or a handshake: no request is
+// under way, nor the rest of one.
+func (c *conn) between() bool { return c.requests.Load() == 0 && !c.served.Load() }
+
 // unfinished reports whether what comes on c is a header, or a handshake. The caller
 // holds the lock.
 func (c *conn) unfinished() bool { return !c.gone && c.requests.Load() == 0 }

@@ -125,8 +125,7 @@ func (s *session) went(p []byte) {
 func (s *session) brings(f frame) (stream uint32, bytes int, wait bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, open := s.streams.held[f.stream]
-	open = open && f.stream > 0
+	open := s.streams.open(f.stream)
 	switch f.kind {
 	case frameHeaders:
 		if !open && !s.isNew(f.stream) {
@@ -155,15 +154,13 @@ func (s *session) isNew(stream uint32) bool {
 func (s *session) holds(stream uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, open := s.streams.held[stream]
-	return open && stream > 0
+	return s.streams.open(stream)
 }
 
 // hold has a stream hold more, unless it has ended meanwhile.
 func (s *session) hold(stream uint32, bytes int) {
 	s.mu.Lock()
-	_, open := s.streams.held[stream]
-	if !s.over && (open || s.isNew(stream) || stream == 0) {
+	if !s.over && (s.streams.open(stream) || s.isNew(stream) || stream == 0) {
 		s.streams.add(stream, bytes)
 		s.last = max(s.last, stream)
 	}

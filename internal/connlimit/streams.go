@@ -37,8 +37,14 @@ func weightOf(stream uint32, held int) int {
 
 // heavier reports whether a stream weighs more with so many bytes more.
 func (s *streams) heavier(stream uint32, bytes int) bool {
-	held, open := s.held[stream]
-	return !open && stream > 0 || weightOf(stream, held+bytes) > weightOf(stream, held)
+	held := s.held[stream]
+	return !s.open(stream) && stream > 0 || weightOf(stream, held+bytes) > weightOf(stream, held)
+}
+
+// open reports whether a stream is open. That of the connection's own is none.
+func (s *streams) open(stream uint32) bool {
+	_, open := s.held[stream]
+	return open && stream > 0
 }
 
 // add has a stream hold more, and opens it if it is not.

@@ -49,6 +49,15 @@ func (g *guest) frame(kind, flags byte, stream uint32, length int) []byte {
 	return append(header, make([]byte, length)...)
 }
 
+// say has p be written to g, or come from there. It reports whether g is still open.
+func (g *guest) say(ours bool, p []byte) bool {
+	if ours {
+		g.went(p)
+		return true
+	}
+	return g.came(p)
+}
+
 // What frames bring is weighed, and for how long.
 func TestFramesWeigh(t *testing.T) {
 	type sent struct {
@@ -67,7 +76,7 @@ func TestFramesWeigh(t *testing.T) {
 		{"a short header", []sent{header}, 1},
 		{"one with a token", []sent{{false, frameHeaders, endHeaders, 1, 1400, 1}}, 3},
 		{"a long one", []sent{{false, frameHeaders, endHeaders, 1, 16 << 10, 1}}, most},
-		{"one that goes on", []sent{{false, frameHeaders, 0, 1, 1, 1}, {false, 0x9, 0, 1, 1000, 60}}, most},
+		{"one that goes on", []sent{{false, frameHeaders, 0, 1, 1, 1}, {false, frameContinuation, 0, 1, 1000, 60}}, most},
 		{"short ones", []sent{header, {false, frameHeaders, endHeaders, 3, 100, 1}}, 2},
 		{"a trailer", []sent{header, {false, frameHeaders, endHeaders, 1, 1400, 1}}, 3},
 		{"no trailer", []sent{header, {true, frameData, endStream, 1, 0, 1}, {false, frameHeaders, endHeaders, 1, 1400, 1}}, 0},
@@ -90,10 +99,7 @@ func TestFramesWeigh(t *testing.T) {
 			g := d.speak("g", one)
 			for _, f := range tc.sent {
 				for range f.times {
-					p := g.frame(f.kind, f.flags, f.stream, f.length)
-					if f.ours {
-						g.went(p)
-					} else if !g.came(p) {
+					if !g.say(f.ours, g.frame(f.kind, f.flags, f.stream, f.length)) {
 						t.Fatal(tc.name, ": closed")
 					}
 				}

@@ -60,7 +60,8 @@ type group struct {
 // half at most.
 //
 // placed is called with a request's context, the place's kind and 1 when it gets the
-// place, and with -1 when it gives it back; refused for each that got none. They must not block.
+// place, and with -1 when it gives it back; refused for each that got none. They must
+// not block.
 func New(max, perCaller int, placed func(context.Context, Kind, int), refused func(Kind, Caller)) *Limiter {
 	l := &Limiter{placed: placed, refused: refused}
 	l.groups[Admitted] = newGroup(max-max/4, perCaller)
