@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -73,6 +74,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !writeHead(head, r) {
 		return nil, http.ErrSkipAltProtocol
 	}
+	// Other requests that are ready come up to here first, and then all are written
+	// behind each other: an app that sleeps wakes up once for them, and not for each.
+	runtime.Gosched()
 	if r.Context().Err() != nil {
 		return nil, context.Cause(r.Context())
 	}
