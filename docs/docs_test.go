@@ -83,6 +83,7 @@ func scrape() string {
 	m := telemetry.New(telemetry.Options{
 		OwnToken: func() telemetry.TokenState { return telemetry.TokenState{Expires: time.Now(), Loaded: time.Now()} },
 		State: telemetry.State{
+			InFlight:       func() int { return 0 },
 			CacheEntries:   func() int { return 0 },
 			CacheEvictions: func() uint64 { return 0 },
 			LogDropped:     func() uint64 { return 0 },

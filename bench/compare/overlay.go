@@ -15,12 +15,14 @@ import (
 // requests and logs none, to tell what that costs.
 const unobservedName = "unobserved"
 
-// observing are the functions that a request is counted and logged by. In an
-// unobserved program they return at once.
+// observing are the functions that a request is counted and logged by, and that look at
+// the clock for that. In an unobserved program they return at once.
 var observing = map[string][]string{
-	"cmd/proxy/observe.go":         {"func (o observer) InFlight(", "func (o observer) Request("},
 	"cmd/proxy/decide.go":          {"Decided: func("},
-	"internal/proxy/requestlog.go": {"func (l *requestLog) add("},
+	"internal/connlimit/server.go": {"func (l *Limit) count("},
+	"internal/proxy/exchange.go":   {"func (x *exchange) decide("},
+	"internal/proxy/ledger.go":     {"func (l *Ledger) add("},
+	"internal/proxy/requestlog.go": {"func (l *requestLog) add(", "func (x *exchange) done("},
 }
 
 // buildUnobserved builds that program into dir.

@@ -27,7 +27,7 @@ var parts = []part{
 	{"waking goroutines", []string{"runtime.ready", "runtime.goready", "runtime.wakep", "runtime.newproc", "runtime.send", "runtime.readyWithTime"}},
 	{"finding the next goroutine, and epoll", []string{"runtime.schedule", "runtime.findRunnable", "runtime.mcall", "runtime.park_m", "runtime.netpoll", "runtime.gopark", "runtime.sysmon"}},
 	{"timers and deadlines", []string{"time.(*Timer)", "time.AfterFunc", "SetReadDeadline", "SetWriteDeadline", "SetDeadline", "runtime.(*timer)"}},
-	{"counting and logging", []string{"main.observer", "internal/proxy.(*requestLog)", "internal/callers", "internal/telemetry", "go.uber.org/zap", "prometheus"}},
+	{"counting and logging", []string{"main.observer", "internal/proxy.(*requestLog)", "internal/proxy.(*Ledger)", "internal/callers", "internal/telemetry", "go.uber.org/zap", "prometheus"}},
 	{"the bearer header and the decision", []string{"internal/authn.BearerToken", "internal/cache."}},
 	{"hygiene of headers", []string{"internal/proxy.(*proxy).header", "internal/proxy.(*proxy).rewrite"}},
 	{"router and context", []string{"gorilla/mux", "context.WithValue", "net/http.(*Request).WithContext"}},

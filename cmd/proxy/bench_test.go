@@ -46,8 +46,6 @@ func BenchmarkObserve(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		o.InFlight(1)
-		o.InFlight(-1)
-		o.Request(d)
+		o.Ended(&d)
 	}
 }

@@ -95,6 +95,7 @@ func newDecider(c *config.Config, cl *cluster, waiting func(context.Context, net
 	crowded := telemetry.NewTally(func(n int, _ string) {
 		log.Warn("too many tokens to be examined at once: some callers got 503", zap.Int("count", n))
 	})
+	traced := c.TraceEndpoint != nil // nobody's span is looked for where there are none
 	d.chain = &authn.Issuers{Claimed: claimedIssuer, Cluster: clusters, Others: others}
 	d.Cache, err = cache.New(d.chain, cache.Options{
 		Recheck: c.Recheck, MaxStale: maxStale(c), MaxBytes: rememberedBytes(),
@@ -102,7 +103,9 @@ func newDecider(c *config.Config, cl *cluster, waiting func(context.Context, net
 		Decided: func(ctx context.Context, r authn.Reason, err error, s cache.Source, took time.Duration) {
 			result := resultOf(err)
 			m.Decision(result, r, string(s), took)
-			tracing.Decided(ctx, result, r, string(s), result == telemetry.Unavailable)
+			if traced {
+				tracing.Decided(ctx, result, r, string(s), result == telemetry.Unavailable)
+			}
 			if r == authn.Overload {
 				crowded.Add("")
 			}

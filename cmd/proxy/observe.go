@@ -24,11 +24,13 @@ const shownCallers = 256
 func (g *gate) telemetry(log io.Writer) telemetry.Options {
 	v, _ := build()
 	o := telemetry.Options{Version: v, RequestKinds: inflight.Kinds[:], Keys: g.keySets, State: telemetry.State{
+		InFlight:       g.limits.data.Requests,
 		CacheEntries:   func() int { return g.decider.Len() },
 		CacheEvictions: func() uint64 { return g.decider.Evictions() },
 		Connections:    g.limits.data.Open,
 		Streams:        func() int { return g.streams.Open() },
 	}}
+	o.Settle = func() { g.ledger.Settle() }
 	if q, ok := log.(*telemetry.Queue); ok {
 		o.State.LogDropped = q.Dropped
 	}
@@ -96,24 +98,15 @@ func (g *gate) callerMetrics() (all []telemetry.Caller) {
 	return all
 }
 
-// observer counts requests.
+// observer counts requests that are over.
 type observer struct {
 	metrics *telemetry.Metrics
 	callers *callers.Callers
 	recent  *status.Recent
 }
 
-// InFlight implements [proxy.Observer].
-func (o observer) InFlight(delta int) {
-	if delta > 0 {
-		o.metrics.RequestStarted()
-	} else {
-		o.metrics.RequestEnded()
-	}
-}
-
-// Request implements [proxy.Observer].
-func (o observer) Request(d proxy.Done) {
+// Ended implements [proxy.Observer].
+func (o observer) Ended(d *proxy.Done) {
 	o.metrics.Request(d.Code, d.Reason, d.Route)
 	switch {
 	case d.Reason == authn.OK || d.Reason == authn.Public:

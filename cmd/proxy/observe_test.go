@@ -44,6 +44,23 @@ func TestCallerMetrics(t *testing.T) {
 	}
 }
 
+// Requests are counted many at a time, and whoever looks sees each that is over.
+func TestCountedForWhoeverLooks(t *testing.T) {
+	t.Parallel()
+	w := start(t, "--debug-listen=127.0.0.1:0", "--caller-metrics=1")
+	token := w.token()
+	w.want(200, token)
+	w.eventually("on the page", func() bool { c := w.status().Callers; return len(c) == 1 && c[0].Requests == 1 })
+	w.want(200, token)
+	w.want(200, token)
+	for _, series := range []string{
+		`requests_total{code="200",reason="ok",route="default"}`, "request_duration_seconds_count",
+		`caller_requests_total{caller="system:serviceaccount:ns:caller"}`,
+	} {
+		w.eventually(series, func() bool { return w.metric("sallyport_"+series) == "3" })
+	}
+}
+
 // Nobody is named unless that was asked for.
 func TestNoCallerMetrics(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,7 @@ type gate struct {
 	limits  *limits
 	callers *callers.Callers
 	recent  *status.Recent
+	ledger  *proxy.Ledger
 
 	decider *decider
 	cluster *cluster
@@ -69,6 +70,7 @@ func newGate(c *config.Config, w io.Writer) (*gate, error) {
 	g.callers = callers.New(cmp.Or(c.CallerMetrics, shownCallers))
 	g.metrics = telemetry.New(g.telemetry(w))
 	g.recent = status.NewRecent(g.decisions)
+	g.ledger = proxy.NewLedger(observer{g.metrics, g.callers, g.recent})
 	g.runs = append(g.runs, g.recent.Run)
 	g.limits.metrics = g.metrics
 	if g.tracer, err = newTracer(c, g.metrics, g.log); err != nil {
@@ -128,7 +130,7 @@ func (g *gate) handler(files *filewatch.Watcher) (http.Handler, error) {
 	g.runs = append(g.runs, g.streams.Run)
 	o := proxyOptions(c)
 	o.Authenticator, o.Target, o.Transport = g.decider, transport.Target(), transport
-	o.Streams, o.InFlight, o.Log, o.Observer = g.streams, g.limits.requests, g.log, observer{g.metrics, g.callers, g.recent}
+	o.Streams, o.InFlight, o.Log, o.Ledger = g.streams, g.limits.requests, g.log, g.ledger
 	if g.tracer != nil {
 		o.Tracer, o.Authenticator = tracer{g.tracer}, tracing.Authenticator(g.decider)
 		g.runs = append(g.runs, g.tracer.Run)

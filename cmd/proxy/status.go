@@ -27,13 +27,14 @@ const (
 
 // snapshot is what the status page shows.
 func (g *gate) snapshot() *status.Snapshot {
+	g.ledger.Settle()
 	v, _ := build()
 	s := &status.Snapshot{
 		Now: time.Now(), Version: v, Mode: string(g.config.Mode),
 		Decisions: g.decisions(), Recent: g.recent.Slots(),
 		Issuers: []status.Issuer{}, Callers: []status.Caller{}, // no null in the JSON
 		Refusals: status.Refused{ByReason: g.reasons(), Last: g.recent.Refusals()},
-		Streams:  g.streams.Open(), InFlight: g.metrics.InFlight(), Connections: g.limits.data.Open(),
+		Streams:  g.streams.Open(), InFlight: g.limits.data.Requests(), Connections: g.limits.data.Open(),
 	}
 	if token := g.cluster.token; token != nil {
 		s.OwnToken = shownToken(token.Status())
@@ -131,7 +132,7 @@ func (g *gate) reasons() []status.ReasonCount {
 	return all
 }
 
-func refusal(d proxy.Done) status.Refusal {
+func refusal(d *proxy.Done) status.Refusal {
 	e := d.Explain()
 	return status.Refusal{
 		At: time.Now(), Code: d.Code, Reason: string(d.Reason), Subject: d.Subject, Peer: e.Peer, Path: e.Path, Detail: e.Detail,

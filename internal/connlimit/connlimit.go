@@ -58,6 +58,7 @@ type Limit struct {
 	before                     *Limit // nil: none
 
 	mu        sync.Mutex
+	requests  atomic.Int64 // under way; here, as the lock is taken for nearly each
 	open      int
 	addresses map[netip.Addr]*address
 	header    int // what unfinished headers weigh
@@ -105,6 +106,9 @@ func (l *Limit) Open() int {
 	defer l.mu.Unlock()
 	return l.open
 }
+
+// Requests returns how many requests are under way, upgraded connections included.
+func (l *Limit) Requests() int { return int(l.requests.Load()) }
 
 // enter counts c, and closes another if there is no room for it. It reports
 // whether there is room.

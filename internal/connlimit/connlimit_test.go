@@ -280,11 +280,11 @@ func TestHijackedCounts(t *testing.T) {
 	s := newSite(t, 4)
 	k := s.dial("127.0.0.1", "GET /hijack HTTP/1.1\r\nHost: x\r\n\r\n")
 	s.states(0, 0)
-	if n := s.limit.Open(); n != 1 {
-		t.Errorf("%d open, want the upgraded one", n)
+	if n, r := s.limit.Open(), s.limit.Requests(); n != 1 || r != 1 {
+		t.Errorf("%d open, %d under way, want the upgraded one", n, r)
 	}
 	k.Close()
-	s.eventually("over", func() bool { return s.limit.Open() == 0 })
+	s.eventually("over", func() bool { return s.limit.Open() == 0 && s.limit.Requests() == 0 })
 	if got := s.list(); len(got) > 0 {
 		t.Errorf("closed %v", got)
 	}
@@ -326,9 +326,13 @@ func TestStreams(t *testing.T) {
 	}
 	s.eventually("three under way", func() bool { return s.waits.Load() == 3 })
 	s.states(0, 0)
+	if n := s.limit.Requests(); n != 3 {
+		t.Errorf("%d under way, want three", n)
+	}
 	close(s.release)
 	wg.Wait()
 	s.states(0, s.limit.Open())
+	s.eventually("none under way", func() bool { return s.limit.Requests() == 0 })
 }
 
 // What headers hold together is bounded, and who sent most of it goes.

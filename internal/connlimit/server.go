@@ -51,15 +51,22 @@ func (l *Limit) Handler(next http.Handler) http.Handler {
 }
 
 func (l *Limit) begin(c *conn) {
+	l.count(1)
 	if c.requests.Add(1) == 1 {
 		l.settle(c)
 	}
 }
 
 func (l *Limit) end(c *conn) {
+	l.count(-1)
 	if c.requests.Add(-1) == 0 {
 		l.settle(c)
 	}
+}
+
+// count counts n more requests that are under way.
+func (l *Limit) count(n int64) {
+	l.requests.Add(n)
 }
 
 // settle puts c where it belongs, now that it has its first request or lost its

@@ -21,7 +21,6 @@ func byReverseProxy(h http.Handler) http.Handler {
 	p := h.(*proxy)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{in: r, out: w.Header(), peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
-		p.observer.InFlight(1)
 		defer p.finish(w, x)
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		d, _ := p.find(r, x)

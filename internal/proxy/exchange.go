@@ -82,17 +82,20 @@ func (p *proxy) finish(w http.ResponseWriter, x *exchange) {
 	}
 	x.place.Leave()
 	x.dropBody(w)
-	took := time.Since(x.begun)
-	p.requests.add(x, took)
-	p.observer.InFlight(-1)
-	done := x.done(took)
-	p.observer.Request(done)
+	done := x.done()
+	p.requests.add(x, &done)
+	p.ledger.add(&done)
 	if x.traced != nil {
 		x.traced(done)
 	}
 	if x.abort {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// decide notes that somebody has decided about x's token.
+func (x *exchange) decide() {
+	x.decided = time.Since(x.begun)
 }
 
 // breakOff notes that the answer ended before its time.

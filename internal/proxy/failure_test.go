@@ -299,6 +299,7 @@ func TestMalformedRequests(t *testing.T) {
 	if reached > 0 {
 		t.Errorf("the app took %d of them for complete", reached)
 	}
+	r.seen.ledger.Settle()
 	for _, o := range r.seen.outcomes {
 		if o.code != 400 {
 			t.Errorf("counted %v", o)

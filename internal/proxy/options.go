@@ -54,8 +54,8 @@ type Options struct {
 	// the requests let through; at level debug, one for each request. Default
 	// none.
 	Log *zap.Logger
-	// Observer counts. Default none.
-	Observer Observer
+	// Ledger has requests that are over counted. Default none.
+	Ledger *Ledger
 	// Tracer makes spans. Default none.
 	Tracer Tracer
 }
@@ -69,15 +69,10 @@ type Tracer interface {
 	Begin(*http.Request) (context.Context, func(Done))
 }
 
-// An Observer is told about requests. Its methods are called by many requests
-// at a time.
-type Observer interface {
-	// InFlight is called with 1 when a request comes and with -1 when it is
-	// over, which for a WebSocket is when it closes.
-	InFlight(delta int)
-	// Request is called when a request is over.
-	Request(Done)
-}
+// An Observer is told about requests that are over, which a WebSocket is when it
+// closes. Its method may be called by several goroutines at a time, and must not use the
+// [Ledger] that calls it. It must not keep the Done.
+type Observer interface{ Ended(*Done) }
 
 // A Done is a request that is over.
 type Done struct {
@@ -104,6 +99,8 @@ type Done struct {
 	// proven. Token is its token, where it was let in.
 	Subject string
 	Token   authn.Token
+
+	unlogged bool // it was let through, and the log has no line for it
 }
 
 // An Explanation is fit for a log, as [Options].Log would have it.
@@ -111,5 +108,4 @@ type Explanation struct{ Peer, Path, Detail string }
 
 type nobody struct{}
 
-func (nobody) InFlight(int) {}
-func (nobody) Request(Done) {}
+func (nobody) Ended(*Done) {}

@@ -34,7 +34,7 @@ type proxy struct {
 	maxHeaders    int
 	log           *zap.Logger
 	requests      *requestLog
-	observer      Observer
+	ledger        *Ledger
 	tracer        Tracer // nil: none
 }
 
@@ -60,16 +60,16 @@ func New(o Options) (http.Handler, error) {
 		inFlight:      o.InFlight,
 		maxHeaders:    o.MaxHeaders,
 		log:           o.Log,
-		observer:      o.Observer,
+		ledger:        o.Ledger,
 		tracer:        o.Tracer,
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()
 	}
-	if p.observer == nil {
-		p.observer = nobody{}
+	if p.ledger == nil {
+		p.ledger = NewLedger(nobody{})
 	}
-	p.requests = newRequestLog(p.log)
+	p.requests = newRequestLog(p.log, p.ledger)
 	if err := p.setRoutes(o); err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
@@ -81,7 +81,6 @@ func New(o Options) (http.Handler, error) {
 // the caller must see a cut and not an end.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{in: r, out: w.Header(), peer: peerOf(r), code: http.StatusOK, begun: time.Now()}
-	p.observer.InFlight(1)
 	defer p.finish(w, x)
 	ctx := r.Context()
 	if p.tracer != nil {
@@ -154,7 +153,7 @@ func (p *proxy) admit(ctx context.Context, r *http.Request, x *exchange) (token 
 		return "", err
 	}
 	id, err := p.authenticator.Authenticate(authn.WithCaller(ctx, authn.Caller{Addr: x.peer}), token)
-	x.decided = time.Since(x.begun)
+	x.decide()
 	if err != nil {
 		return "", err
 	}

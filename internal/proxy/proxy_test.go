@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,19 +48,25 @@ type rig struct {
 	logs *observer.ObservedLogs
 	seen *counter
 	down func() // stops the app
+	// asked is how many requests the app got.
+	asked *atomic.Int64
 }
 
 // gate starts a gate before app. Every option that is nil gets a default that
 // works.
 func gate(t *testing.T, app http.HandlerFunc, o Options) *rig {
 	t.Helper()
-	server := httptest.NewUnstartedServer(app)
+	asked := new(atomic.Int64)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		app(w, r)
+	}))
 	server.Config.Protocols = allProtocols()
 	server.Start()
 	t.Cleanup(server.Close)
 	u, _ := url.Parse(server.URL)
 	r := gateTo(t, UpstreamOptions{URL: u}, o)
-	r.down, r.app = server.Close, u.Host
+	r.down, r.app, r.asked = server.Close, u.Host, asked
 	return r
 }
 
@@ -71,7 +78,8 @@ func gateTo(t *testing.T, up UpstreamOptions, o Options) *rig {
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	r := &rig{logs: logs, seen: &counter{}}
-	o.Transport, o.Target, o.Log, o.Observer = transport, transport.Target(), zap.New(core), r.seen
+	r.seen.ledger = NewLedger(r.seen)
+	o.Transport, o.Target, o.Log, o.Ledger = transport, transport.Target(), zap.New(core), r.seen.ledger
 	if o.Authenticator == nil {
 		o.Authenticator = admitSecret
 	}
@@ -79,7 +87,11 @@ func gateTo(t *testing.T, up UpstreamOptions, o Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(handler)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.seen.inFlight.Add(1)
+		defer r.seen.inFlight.Add(-1)
+		handler.ServeHTTP(w, req)
+	}))
 	server.Config.Protocols = allProtocols()
 	server.Config.DisableGeneralOptionsHandler = true
 	server.Start()
@@ -157,35 +169,25 @@ type outcome struct {
 
 // A counter is an Observer.
 type counter struct {
+	ledger   *Ledger
+	inFlight atomic.Int64
+
 	mu       sync.Mutex
 	outcomes []outcome
 	done     []Done
-	inFlight int
 }
 
-func (c *counter) InFlight(d int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inFlight += d
-}
-
-// now is how many requests are in flight.
-func (c *counter) now() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.inFlight
-}
-
-func (c *counter) Request(d Done) {
+func (c *counter) Ended(d *Done) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcomes = append(c.outcomes, outcome{d.Code, d.Reason})
-	c.done = append(c.done, d)
+	c.done = append(c.done, *d)
 }
 
 func (c *counter) wait(t *testing.T, count int) outcome {
 	t.Helper()
 	for range 1000 {
+		c.ledger.Settle()
 		c.mu.Lock()
 		outcomes := c.outcomes
 		c.mu.Unlock()

@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -18,34 +19,59 @@ const (
 	// refused, and for what. 16 connections with forged tokens would write 250 GB
 	// a day otherwise.
 	fullLines = 20
-	// sampledLines is the same for requests let through. They are there to be
+	// sampleEvery is between two lines of requests let through. They are there to be
 	// found, and metrics count them.
-	sampledLines = 1
+	sampleEvery = time.Second
 )
 
 // A requestLog writes what became of requests. At level debug each has a line.
 // Otherwise a second has so many for each reason, and then one with the count.
 type requestLog struct {
-	log     *zap.Logger
-	budgets map[authn.Reason]*budget // never changed
+	log    *zap.Logger
+	ledger *Ledger
+	begun  time.Time
+	// Requests let through for a token, those on public paths, and all others by why
+	// they were not; the map is never changed.
+	known, public sample
+	budgets       map[authn.Reason]*budget
 }
 
-func newRequestLog(log *zap.Logger) *requestLog {
-	l := &requestLog{log: log, budgets: map[authn.Reason]*budget{}}
+func newRequestLog(log *zap.Logger, ledger *Ledger) *requestLog {
+	l := &requestLog{log: log, ledger: ledger, begun: time.Now(), budgets: map[authn.Reason]*budget{}}
 	for _, r := range authn.Reasons {
-		b := &budget{lines: fullLines}
-		if r == authn.OK || r == authn.Public {
-			b.lines = sampledLines
-		}
-		l.budgets[r] = b
+		l.budgets[r] = &budget{}
 	}
+	ledger.log = l
 	return l
+}
+
+// A sample is of the requests let through for one reason. They are many: all that
+// happens to nearly all of them is that the next line is seen not to be due.
+type sample struct {
+	due      atomic.Int64 // the next line, in nanoseconds since the log's beginning
+	unlogged atomic.Int64 // requests without one since the last, as far as the ledger has told
+}
+
+func (l *requestLog) sampleOf(r authn.Reason) *sample {
+	if r == authn.OK {
+		return &l.known
+	}
+	return &l.public
+}
+
+// sampled reports whether a request has a line, and how many had none since the last.
+func (l *requestLog) sampled(d *Done) (missing int, ok bool) {
+	s := l.sampleOf(d.Reason)
+	at, due := int64(d.End.Sub(l.begun)), s.due.Load()
+	if at < due || !s.due.CompareAndSwap(due, at+int64(sampleEvery)) {
+		return 0, false
+	}
+	l.ledger.Settle()
+	return int(s.unlogged.Swap(0)), true
 }
 
 // A budget is what one reason may write in a second.
 type budget struct {
-	lines int
-
 	mu      sync.Mutex
 	began   time.Time // of the second
 	written int
@@ -60,13 +86,13 @@ func (b *budget) take(now time.Time, later func()) (missing int, ok bool) {
 	if now.Sub(b.began) >= time.Second {
 		b.began, b.written = now, 0
 	}
-	if b.written < b.lines {
+	if b.written < fullLines {
 		b.written++
 		missing, b.missing = b.missing, 0
 		return missing, true
 	}
 	b.missing++
-	if b.missing == 1 && later != nil {
+	if b.missing == 1 {
 		time.AfterFunc(time.Second-now.Sub(b.began), later)
 	}
 	return 0, false
@@ -80,21 +106,22 @@ func (b *budget) rest() (missing int) {
 	return missing
 }
 
-// add writes x's line, or counts it.
-func (l *requestLog) add(x *exchange, took time.Duration) {
-	level, through := levelOf(x), x.reason == authn.OK || x.reason == authn.Public
-	missing := 0
+// add writes x's line, or counts it: what was let through with the ledger's help.
+func (l *requestLog) add(x *exchange, d *Done) {
+	level, through, missing := levelOf(x), letThrough(x.reason), 0
 	if !l.log.Core().Enabled(zap.DebugLevel) && level > zap.DebugLevel && x.ended == nil {
 		if !l.log.Core().Enabled(level) {
 			return
 		}
 		var ok bool
-		b := l.budgets[x.reason]
-		var later func()
-		if !through {
-			later = func() { l.tell(level, x.reason, b.rest()) }
+		if through {
+			missing, ok = l.sampled(d)
+			d.unlogged = !ok
+		} else {
+			b := l.budgets[x.reason]
+			missing, ok = b.take(d.End, func() { l.tell(level, x.reason, b.rest()) })
 		}
-		if missing, ok = b.take(x.begun.Add(took), later); !ok {
+		if !ok {
 			return
 		}
 	}
@@ -102,7 +129,7 @@ func (l *requestLog) add(x *exchange, took time.Duration) {
 	if ce == nil {
 		return
 	}
-	fields := x.fields(took)
+	fields := x.fields(d.Took)
 	if through && missing > 0 {
 		fields = append(fields, zap.Int("unlogged", missing))
 	}
@@ -111,6 +138,8 @@ func (l *requestLog) add(x *exchange, took time.Duration) {
 		l.tell(level, x.reason, missing)
 	}
 }
+
+func letThrough(r authn.Reason) bool { return r == authn.OK || r == authn.Public }
 
 // tell says how many requests of a reason have no line.
 func (l *requestLog) tell(level zapcore.Level, r authn.Reason, missing int) {
@@ -160,14 +189,15 @@ func (x *exchange) subject() string {
 	return x.whose
 }
 
-// done is what the observer is told of x.
-func (x *exchange) done(took time.Duration) Done {
-	d := Done{Code: x.code, Reason: x.reason, Took: took, End: x.begun.Add(took), Subject: x.subject(), Token: x.identity.Token}
+// done is what the observer is told of x, which is over now.
+func (x *exchange) done() (d Done) {
+	took := time.Since(x.begun)
+	d = Done{Code: x.code, Reason: x.reason, Took: took, End: x.begun.Add(took), Subject: x.subject(), Token: x.identity.Token}
 	if x.route != nil {
 		d.Route = x.route.Path
 	}
 	d.Stream, d.Refused = x.flight.kind > plain, x.refused
-	if x.reason != authn.OK && x.reason != authn.Public {
+	if !letThrough(x.reason) {
 		d.Explain = x.explain
 	}
 	return d

@@ -17,13 +17,16 @@ import (
 // requestLogOf returns a log of that level, and a request to be logged.
 func requestLogOf(level zapcore.Level) (*observer.ObservedLogs, func(authn.Reason)) {
 	core, logs := observer.New(level)
-	l := newRequestLog(zap.New(core))
+	ledger := NewLedger(nobody{})
+	l := newRequestLog(zap.New(core), ledger)
 	return logs, func(r authn.Reason) {
 		x := &exchange{in: httptest.NewRequest(http.MethodGet, "/", nil), reason: r, code: 401, begun: time.Now()}
 		if r == authn.OK || r == authn.Public {
 			x.code = 200
 		}
-		l.add(x, 0)
+		done := x.done()
+		l.add(x, &done)
+		ledger.add(&done)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestWebSocket(t *testing.T) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	if n := r.seen.now(); n != 1 {
+	if n := r.seen.inFlight.Load(); n != 1 {
 		t.Errorf("%d in flight, want the open tunnel", n)
 	}
 	conn.Close()

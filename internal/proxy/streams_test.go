@@ -136,7 +136,8 @@ func (r *rig) visit(t *testing.T, version, path string, opened func()) string {
 	}
 	if strings.HasPrefix(path, "/wait") {
 		go func() {
-			r.until(t, "under way", func() bool { return r.seen.now() > 0 })
+			// Before the app has it, its token may not have been looked at.
+			r.until(t, "under way", func() bool { return r.asked.Load() > 0 })
 			opened()
 		}()
 	}

@@ -9,6 +9,8 @@ import (
 // A State is what is the case now, asked for at each scrape. Nil functions have no
 // metric.
 type State struct {
+	// InFlight is how many requests are being served.
+	InFlight func() int
 	// CacheEntries is how many proven tokens are remembered, CacheEvictions how
 	// many were forgotten for want of room.
 	CacheEntries   func() int
@@ -32,6 +34,10 @@ func (s *State) collectors() (all []prometheus.Collector) {
 	}
 	counter := func(name, help string, f func() float64) {
 		all = append(all, prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+	}
+	if f := s.InFlight; f != nil {
+		gauge("sallyport_in_flight_requests", "Requests being served, streams and upgraded connections among them.",
+			func() float64 { return float64(f()) })
 	}
 	if f := s.CacheEntries; f != nil {
 		gauge("sallyport_cache_entries", "Proven tokens remembered. Refusals are not among them.",

@@ -6,12 +6,12 @@ import (
 	"cmp"
 	"net/http"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 
 	"sallyport/internal/authn"
 )
@@ -28,6 +28,9 @@ type Options struct {
 	Routes []string
 	// OwnToken says how our own token does. It is nil where we have no token file.
 	OwnToken func() TokenState
+	// Settle is called before each scrape: whoever counts late does so now. It may be
+	// nil.
+	Settle func()
 	// State is what else is asked for at each scrape.
 	State State
 	// Keys are the issuers' key sets. It may be nil.
@@ -61,7 +64,7 @@ type Metrics struct {
 	refused   *counters[string]
 	spans     *counters[string]
 	latencies *latencies
-	inFlight  atomic.Int64
+	settle    func()
 }
 
 // New returns metrics of their own registry, with those of the Go runtime and
@@ -78,6 +81,7 @@ func New(o Options) *Metrics {
 		refused:   newRefused(o.RequestKinds),
 		spans:     newListed("sallyport_spans_total", "Spans of traces by what became of them.", "result", spanList),
 		latencies: newLatencies(),
+		settle:    o.Settle,
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -86,10 +90,6 @@ func New(o Options) *Metrics {
 		m.ended.vec, m.closed.vec, m.refused.vec, m.spans.vec,
 		m.latencies.requests, m.latencies.reviews, m.latencies.vec,
 		buildInfo(o.Version),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "sallyport_in_flight_requests",
-			Help: "Requests being served, streams and upgraded connections among them.",
-		}, func() float64 { return float64(m.InFlight()) }),
 	)
 	if o.OwnToken != nil {
 		m.registry.MustRegister(ownToken(o.OwnToken))
@@ -140,6 +140,9 @@ func (m *Metrics) RequestTook(d time.Duration) { m.latencies.requests.Observe(d.
 // remembered.
 func (m *Metrics) Decision(result string, r authn.Reason, source string, took time.Duration) {
 	m.decisions.get(decisionKey{result, r, source}).Inc()
+	if source == FromCache {
+		return // as nearly all
+	}
 	if h := m.latencies.decisions[source]; h != nil {
 		h.Observe(took.Seconds())
 	}
@@ -166,18 +169,17 @@ func (m *Metrics) StreamEnded(reason string) { m.ended.get(reason).Inc() }
 // Spans counts spans by what became of them. See [SpansSent] for the results.
 func (m *Metrics) Spans(result string, n int) { m.spans.get(result).Add(float64(n)) }
 
-// RequestStarted counts a request as in flight, until RequestEnded.
-func (m *Metrics) RequestStarted() { m.inFlight.Add(1) }
-
-// RequestEnded ends what RequestStarted began.
-func (m *Metrics) RequestEnded() { m.inFlight.Add(-1) }
-
-// InFlight is how many requests are being served.
-func (m *Metrics) InFlight() int { return int(m.inFlight.Load()) }
+// Gather implements [prometheus.Gatherer].
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
+	if m.settle != nil {
+		m.settle()
+	}
+	return m.registry.Gather()
+}
 
 // Handler serves the metrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+	return promhttp.HandlerFor(m, promhttp.HandlerOpts{
 		// One broken metric must not hide the others.
 		ErrorHandling: promhttp.ContinueOnError,
 		// A scrape is a few KiB; a gzip writer for it takes 800 KiB.
