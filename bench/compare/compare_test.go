@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ func TestCompare(t *testing.T) {
 		{steps: "start,one,rate", proxies: "bare,hybrid", profile: t.TempDir()},
 		{steps: "h2c,cold", proxies: "oidc"},
 		{steps: "one", proxies: "hybrid,against", against: unobservedName},
+		{steps: "one", orders: 1, against: unobservedName},
 	} {
 		o.rounds, o.duration = 1, time.Second
 		if err := run(t.Context(), o, &out); err != nil {
@@ -26,7 +28,7 @@ func TestCompare(t *testing.T) {
 	}
 	t.Logf("\n%s", &out)
 	// These are there wherever we are.
-	for proxy, least := range map[string]int{"bare": 2, "hybrid": 3, "against": 1, "oidc": 1} {
+	for proxy, least := range map[string]int{"bare": 2, "hybrid": 4, "against": 2, "oidc": 1} {
 		if n := strings.Count(out.String(), "\n"+proxy+" "); n < least {
 			t.Errorf("%d rows of %s, want at least %d", n, proxy, least)
 		}
@@ -64,6 +66,23 @@ func TestCompared(t *testing.T) {
 		var out strings.Builder
 		if compared(in, samples, &out); out.String() != want {
 			t.Errorf("%q, want %q", &out, want)
+		}
+	}
+}
+
+func TestComparedInOrders(t *testing.T) {
+	var out strings.Builder
+	comparedInOrders([][]*sample{cost(10, 30, 20), cost(10, 20, 20), cost(30, 20, 40), cost(20, 20, 40)}, &out)
+	const want = "hybrid is 1.250 of against, 1.000 to 1.333 in 3 rounds, with a standard error of 0.100; by each order 1.000 1.000\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
+	}
+}
+
+func TestStandardError(t *testing.T) {
+	for want, of := range map[float64][]float64{0: {7}, 1: {1, 3}, math.Sqrt(1.0 / 12): {1, 1, 2, 2}} {
+		if got := standardError(of); math.Abs(got-want) > 1e-9 {
+			t.Errorf("of %v: %v, want %v", of, got, want)
 		}
 	}
 }
@@ -185,7 +204,8 @@ func TestPeers(t *testing.T) {
 }
 
 func TestUnknownNames(t *testing.T) {
-	for _, o := range []options{{steps: "two", proxies: "all"}, {steps: "one", proxies: "nobody", program: "x"}} {
+	for _, o := range []options{{steps: "two", proxies: "all"}, {steps: "one", proxies: "nobody", program: "x"},
+		{steps: "one", program: "x", orders: 1, against: unobservedName}, {steps: "one", program: "x", orders: 1, against: "a/file"}} {
 		if err := run(t.Context(), o, &strings.Builder{}); err == nil {
 			t.Errorf("%+v: accepted", o)
 		}

@@ -43,7 +43,7 @@ func median(values []float64) float64 {
 
 // contest runs one scenario: every contestant is started, and then all have their
 // turns, round after round, so that whatever else the machine does meets all of
-// them.
+// them; or all at the same moment, where they are orders of programs.
 func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) error {
 	if why := b.cannot(s); why != "" {
 		fmt.Fprintf(out, "left out: %s\n", why)
@@ -80,7 +80,11 @@ func (b *bench) contest(ctx context.Context, s *scenario, out io.Writer) error {
 	for _, r := range all {
 		r.print(out)
 	}
-	compared(in, samples, out)
+	if b.orders > 0 {
+		comparedInOrders(samples, out)
+	} else {
+		compared(in, samples, out)
+	}
 	b.results.Rows = append(b.results.Rows, all...)
 	return nil
 }
@@ -99,6 +103,12 @@ func (b *bench) roundsOf(s *scenario) int {
 func (b *bench) turns(ctx context.Context, at *site, s *scenario, in []contestant, running []*instance, out io.Writer) ([][]*sample, error) {
 	samples := make([][]*sample, len(in))
 	for range b.roundsOf(s) {
+		if b.orders > 0 {
+			if err := s.together(ctx, at, running, samples); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		for k, i := range running {
 			m, err := s.turn(ctx, at, i)
 			if err != nil {

@@ -101,7 +101,7 @@ end
 `
 
 func (at *site) wrk(ctx context.Context, s *scenario, addr string, d time.Duration) (*sample, error) {
-	lua := at.file(s.name + ".lua")
+	lua := at.file(addr + ".lua") // of this load alone: others may run
 	text := fmt.Sprintf(script, at.tokenFile, s.method, s.path, s.fresh, s.body)
 	if err := os.WriteFile(lua, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -131,8 +131,8 @@ func numbers(line string) (all []int, err error) {
 }
 
 func (at *site) h2load(ctx context.Context, s *scenario, addr string, d time.Duration) (*sample, error) {
-	log := at.file("h2load.log")
-	_ = os.Remove(log) // it appends, and there may be none yet
+	log := at.file(addr + ".log") // of this load alone: others may run
+	_ = os.Remove(log)            // it appends, and there may be none yet
 	_, err := output(ctx, at.tools.h2load, fmt.Sprintf("-c%d", s.conns), fmt.Sprintf("-m%d", s.streams), "-t1",
 		fmt.Sprintf("-D%d", max(1, int(d.Seconds()))), "--log-file="+log, "-H", "authorization: Bearer "+at.tokens[0], s.url(addr))
 	if err != nil {

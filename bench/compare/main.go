@@ -21,7 +21,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 7, "of one and rate; the others have 3 at most")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "of each turn, in whole seconds")
 	flag.StringVar(&o.program, "program", "", "`file` of Sallyport; default: built from the source")
-	flag.StringVar(&o.against, "against", "", "another `file` of Sallyport, whose mode hybrid takes turns with this one's as a proxy named against; or unobserved, for one that is built and counts and logs no requests")
+	flag.StringVar(&o.against, "against", "", "another `program` of Sallyport, whose mode hybrid takes turns with this one's as a proxy named against: a file; the folder of another checkout, to be built; or unobserved, for one that is built and counts and logs no requests")
+	flag.IntVar(&o.orders, "orders", 0, "build both this program and -against in so many orders of their functions, and load all at the same moment, in place of -proxies")
 	flag.StringVar(&o.serve, "serve", "", "further `flags` of serve, with spaces")
 	flag.BoolVar(&o.update, "update", false, "keep the figures in bench/results.json, and write docs/performance.md and its chart")
 	flag.BoolVar(&o.strict, "strict", false, "fail where a budget is broken")
@@ -37,7 +38,7 @@ func main() {
 
 type options struct {
 	steps, proxies, peers, program, against, serve, profile string
-	rounds                                                  int
+	rounds, orders                                          int
 	duration                                                time.Duration
 	update, strict                                          bool
 }

@@ -25,8 +25,8 @@ var observing = map[string][]string{
 	"internal/proxy/requestlog.go": {"func (l *requestLog) add(", "func (x *exchange) done("},
 }
 
-// buildUnobserved builds that program into dir.
-func buildUnobserved(ctx context.Context, dir string) (string, error) {
+// buildUnobserved is a builder of that program.
+func buildUnobserved(ctx context.Context, dir string, flags ...string) (string, error) {
 	root, err := root(ctx)
 	if err != nil {
 		return "", err
@@ -41,7 +41,7 @@ func buildUnobserved(ctx context.Context, dir string) (string, error) {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return buildWith(ctx, dir, files)
+	return buildWith(ctx, dir, files, flags...)
 }
 
 // silenced returns a source in which the functions that begin so return at once.
@@ -59,7 +59,7 @@ func silenced(source string, functions []string) (string, error) {
 
 // buildWith builds Sallyport into dir with other files in place of its own, or beside
 // them, by their paths in the repository.
-func buildWith(ctx context.Context, dir string, files map[string]string) (string, error) {
+func buildWith(ctx context.Context, dir string, files map[string]string, flags ...string) (string, error) {
 	root, err := root(ctx)
 	if err != nil {
 		return "", err
@@ -80,5 +80,5 @@ func buildWith(ctx context.Context, dir string, files map[string]string) (string
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", err
 	}
-	return gate.Build(ctx, dir, "-overlay="+list)
+	return gate.Build(ctx, dir, append(flags, "-overlay="+list)...)
 }

@@ -120,26 +120,42 @@ func prepareBench(ctx context.Context, o options, dir string) (b *bench, err err
 			return nil, err
 		}
 	}
+	if b.contestants, err = b.chosen(ctx, dir); err != nil {
+		return nil, err
+	}
+	b.results = results{When: today(), Revision: revision(ctx), Machine: thisMachine(ctx, &b.tools)}
+	return b, nil
+}
+
+// chosen are those that take part.
+func (b *bench) chosen(ctx context.Context, dir string) ([]contestant, error) {
+	o := &b.options
+	if o.against != "" && o.update {
+		return nil, errors.New("-against is for comparing two programs, and -update for what others read")
+	}
+	if o.orders > 0 {
+		other := builderOf(o.against)
+		if other == nil || o.program != "" {
+			return nil, errors.New("-orders needs an -against that can be built, a folder or unobserved, and builds this program, too")
+		}
+		return inOrders(ctx, dir, o.orders, other)
+	}
 	all := b.tools.contestants()
 	peers, err := peersOf(o.peers)
 	if err != nil {
 		return nil, fmt.Errorf("-peers: %w", err)
 	}
 	if all = append(all, peers...); o.against != "" {
-		if o.update {
-			return nil, errors.New("-against is for comparing two programs, and -update for what others read")
-		}
 		c, err := against(ctx, dir, o.against)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, c)
 	}
-	if b.contestants, err = some(o.proxies, all, func(c contestant) string { return c.name }); err != nil {
+	if all, err = some(o.proxies, all, func(c contestant) string { return c.name }); err != nil {
 		return nil, fmt.Errorf("-proxies: %w", err)
 	}
-	b.results = results{When: today(), Revision: revision(ctx), Machine: thisMachine(ctx, &b.tools)}
-	return b, nil
+	return all, nil
 }
 
 // revision is the last commit that changed the program, with a plus where it has

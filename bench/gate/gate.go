@@ -23,10 +23,15 @@ func Build(ctx context.Context, dir string, flags ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("where the program's source is: %w", err)
 	}
+	return BuildFrom(ctx, strings.TrimSpace(string(root)), dir, flags...)
+}
+
+// BuildFrom is Build for the repository at root.
+func BuildFrom(ctx context.Context, root, dir string, flags ...string) (string, error) {
 	file := filepath.Join(dir, "sallyport")
 	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", file}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/proxy")...)
-	cmd.Dir = strings.TrimSpace(string(root))
+	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
