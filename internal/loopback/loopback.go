@@ -19,7 +19,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -44,6 +43,7 @@ type Options struct {
 type Transport struct {
 	o     Options
 	idle  idle
+	turns turns
 	heads sync.Pool // of *bytes.Buffer
 }
 
@@ -74,9 +74,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !writeHead(head, r) {
 		return nil, http.ErrSkipAltProtocol
 	}
-	// Other requests that are ready come up to here first, and then all are written
-	// behind each other: an app that sleeps wakes up once for them, and not for each.
-	runtime.Gosched()
+	t.turns.wait()
 	if r.Context().Err() != nil {
 		return nil, context.Cause(r.Context())
 	}

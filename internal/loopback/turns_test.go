@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A quickApp answers at once, without a word to the scheduler, and notes how many
@@ -57,5 +58,42 @@ func TestTurns(t *testing.T) {
 	// Now and then Go has one that waits for its turn go before others.
 	if together < rounds/2 {
 		t.Errorf("all had come before the first was written in %d rounds of %d", together, rounds)
+	}
+}
+
+// Who has waited behind work that is no request spares the next ones that.
+func TestHurry(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that others run while this waits
+	var ts turns
+	waits := func() bool {
+		var ran atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			for begun := time.Now(); time.Since(begun) < 2*patience; {
+			}
+			ran.Store(true)
+			close(done)
+		}()
+		ts.wait()
+		defer func() { <-done }()
+		return ran.Load()
+	}
+	one := func() (yes bool) {
+		for range 5 { // as above, now and then
+			yes = yes || waits()
+		}
+		return yes
+	}
+	if !one() {
+		t.Fatal("the first does not wait")
+	}
+	if waits() {
+		t.Error("the second waits as well")
+	}
+	for range inHurry - 1 {
+		ts.wait()
+	}
+	if !one() {
+		t.Error("nobody waits any more")
 	}
 }
