@@ -42,7 +42,7 @@ func BenchmarkObserve(b *testing.B) {
 	o := observer{w.gate.metrics, w.gate.callers, w.gate.recent}
 	d := proxy.Done{
 		Code: http.StatusOK, Reason: authn.OK, Took: time.Millisecond, End: time.Now(), Subject: "system:serviceaccount:shop:checkout",
-		Token: authn.Token{Issued: time.Now(), Expires: time.Now().Add(time.Hour)},
+		Token: &authn.Token{Issued: time.Now(), Expires: time.Now().Add(time.Hour)},
 	}
 	b.ReportAllocs()
 	for b.Loop() {

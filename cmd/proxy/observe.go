@@ -113,8 +113,8 @@ func (o observer) Ended(d *proxy.Done) {
 		if !d.Stream {
 			o.metrics.RequestTook(d.Took)
 		}
-		if d.Subject != "" {
-			o.callers.LetThrough(d.Subject, &d.Token, d.End)
+		if d.Token != nil {
+			o.callers.LetThrough(d.Subject, d.Token, d.End)
 		}
 	case d.Refused:
 		o.callers.Refuse(d.Subject, d.Reason, d.End)

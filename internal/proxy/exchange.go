@@ -28,6 +28,7 @@ type exchange struct {
 	route    *Route
 	identity authn.Identity // zero on a public route
 	claims   []claim        // of the identity; none on a public route
+	token    *authn.Token   // the identity's, shared; nil on a public route
 	refused  bool           // its token was, by whoever decides
 	whose    string         // the token that was refused, where that was proven
 	body     *requestBody   // nil where nothing is forwarded or there is none

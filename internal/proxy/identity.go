@@ -54,28 +54,29 @@ type claim struct {
 }
 
 // A memo is what [authn.Identity.Memo] keeps: the claims, by the gate that made
-// them.
+// them, and what the token says of its life.
 type memo struct {
 	by     *proxy
 	claims []claim
+	token  authn.Token // one for all requests, and whoever is told of them
 }
 
-// claimsOf returns the headers that tell the app who is calling. They are made once
-// for a decision that is remembered.
-func (p *proxy) claimsOf(id *authn.Identity) ([]claim, error) {
+// memoOf returns what is made of an identity: the headers that tell the app who is
+// calling. It is made once for a decision that is remembered.
+func (p *proxy) memoOf(id *authn.Identity) (*memo, error) {
 	if id.Memo != nil {
 		if m, _ := id.Memo.Load().(*memo); m != nil && m.by == p {
-			return m.claims, nil
+			return m, nil
 		}
 	}
 	if err := CheckIdentity(*id); err != nil {
 		return nil, err
 	}
-	claims := p.names.claims(id)
+	m := &memo{p, p.names.claims(id), id.Token}
 	if id.Memo != nil {
-		id.Memo.Store(&memo{p, claims})
+		id.Memo.Store(m)
 	}
-	return claims, nil
+	return m, nil
 }
 
 // maxKeys is how many extra keys a claimNamer knows the names of. Kubernetes has

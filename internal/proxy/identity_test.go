@@ -124,7 +124,7 @@ func TestMemo(t *testing.T) {
 	}
 	gate := ann.Memo.Load().(*memo).by
 	if n := testing.AllocsPerRun(10, func() {
-		if _, err := gate.claimsOf(&ann); err != nil {
+		if _, err := gate.memoOf(&ann); err != nil {
 			t.Error(err)
 		}
 	}); n > 0 {

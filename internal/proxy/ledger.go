@@ -8,7 +8,7 @@ import (
 
 // pageLength is how many requests are told of at a time: enough that what the observer
 // touches is at hand for nearly all of them, and few enough that the last of them waits
-// for some 7 us only. A page takes 7 KiB.
+// for some 7 us only. A page takes 4 KiB.
 const pageLength = 32
 
 // A Ledger keeps requests that are over until their page is full, or somebody wants to

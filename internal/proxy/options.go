@@ -96,9 +96,10 @@ type Done struct {
 	// is nil for one that was.
 	Explain func() Explanation
 	// Subject is who called, or whose token was refused: "" where that was not
-	// proven. Token is its token, where it was let in.
+	// proven. Token is its token, and nil where there is none or it was not let in. It is
+	// shared, and must not be changed.
 	Subject string
-	Token   authn.Token
+	Token   *authn.Token
 
 	unlogged bool // it was let through, and the log has no line for it
 }

@@ -157,9 +157,11 @@ func (p *proxy) admit(ctx context.Context, r *http.Request, x *exchange) (token 
 	if err != nil {
 		return "", err
 	}
-	if x.claims, err = p.claimsOf(&id); err != nil {
+	m, err := p.memoOf(&id)
+	if err != nil {
 		return "", err
 	}
+	x.claims, x.token = m.claims, &m.token
 	x.identity, x.reason = id, authn.OK
 	return token, p.enter(x, inflight.Admitted, inflight.Caller{Subject: id.Subject})
 }

@@ -192,7 +192,7 @@ func (x *exchange) subject() string {
 // done is what the observer is told of x, which is over now.
 func (x *exchange) done() (d Done) {
 	took := time.Since(x.begun)
-	d = Done{Code: x.code, Reason: x.reason, Took: took, End: x.begun.Add(took), Subject: x.subject(), Token: x.identity.Token}
+	d = Done{Code: x.code, Reason: x.reason, Took: took, End: x.begun.Add(took), Subject: x.subject(), Token: x.token}
 	if x.route != nil {
 		d.Route = x.route.Path
 	}
