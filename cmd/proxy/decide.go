@@ -37,9 +37,9 @@ var reviewLimits = fairqueue.Limits{Rate: 50, Burst: 100, Concurrent: 32}
 var unprovenLimits = fairqueue.Limits{Rate: 20, Burst: 20, Concurrent: 8}
 
 // examining is for tokens that were never admitted. A check takes some 100 us, and up
-// to 500 for a token that costs five grants: 1,000 a second are a tenth of one
-// processor, and half of the processors are the most that any flood gets, so that who
-// is known does not feel it. Addresses take turns, so that it keeps nobody from another
+// to 500 for a token that is worth five: 1,000 a second are a tenth of one processor, a
+// flood of bad ones gets a third of that, and half of the processors are the most that is
+// used at once, so that who is known does not feel it. Addresses take turns, so that it keeps nobody from another
 // address waiting. And 1,000 at once with 256 that wait may come from one address:
 // after a restart of ours everybody is new, and may come through one ingress.
 func examining() fairqueue.Limits {

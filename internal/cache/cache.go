@@ -32,9 +32,13 @@ const (
 	// maxLookups bounds the decisions under way about tokens that are not
 	// remembered. Each holds its token, and a goroutine once it has a place.
 	maxLookups = 1024
-	// costly is how many bytes of a token cost as much as a place does: to examine one
-	// of 16 KiB takes five times as long as one of a pod.
+	// costly is how many bytes of a token are worth a place more: to examine one of
+	// 16 KiB takes five times as long as one of a pod.
 	costly = 4 << 10
+	// bad is how many places more a token is worth that is refused. A flood of them gets
+	// a third of the time that those would get who are let in. With more, 256 addresses
+	// that flood with tokens of 16 KiB would keep the next one waiting for too long.
+	bad = 2
 )
 
 // A Source is where a decision came from.
@@ -52,11 +56,11 @@ var Sources = []Source{FromCache, FromLocal, FromAPIServer}
 
 // A Limiter hands out places.
 type Limiter interface {
-	// Go calls f once there is a place, on a goroutine that it starts then. What costs
-	// more lets the next ones wait for longer. Release gives the place back; calling
-	// it again does nothing. After a bounded time, and maybe before Go returns, it calls
-	// f with an error: there is none.
-	Go(addr netip.Addr, cost int, f func(release func(), err error))
+	// Go calls f once there is a place, on a goroutine that it starts then, and after a
+	// bounded time, maybe before Go returns, with an error: there is none. Release gives
+	// the place back; calling it again does nothing. F returns how many more places it
+	// was worth: the next ones wait for as much longer.
+	Go(addr netip.Addr, f func(release func(), err error) (more int))
 }
 
 // Options say how long decisions stand. Zero Recheck, and a negative MaxStale,
@@ -184,7 +188,7 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) *flight 
 	caller.Known = caller.Known || e != nil
 	ctx = authn.WithCaller(context.WithoutCancel(ctx), caller)
 	until := time.Now().Add(decisionTimeout)
-	decide := func(leave func(), err error) {
+	decide := func(leave func(), err error) error {
 		var id authn.Identity
 		if err == nil {
 			id, err = c.examine(ctx, token, until, leave)
@@ -194,34 +198,39 @@ func (c *Cache) ask(ctx context.Context, k key, token string, e *entry) *flight 
 			e.recheck.Store(0)
 		}
 		c.flights.land(k, outcome{id, sourceOf(id, err), err})
+		return err
 	}
 	if caller.Known {
 		go decide(func() {}, nil)
 	} else {
-		c.stranger(caller.Addr, 1+len(token)/costly, decide)
+		c.stranger(caller.Addr, len(token)/costly, decide)
 	}
 	return f
 }
 
-// stranger has a token decided about that is not known, where there is room for it.
-func (c *Cache) stranger(addr netip.Addr, cost int, decide func(leave func(), err error)) {
+// stranger has a token decided about that is not known, where there is room for it. Even
+// if it is let in, it is worth so many places more than one.
+func (c *Cache) stranger(addr netip.Addr, more int, decide func(leave func(), err error) error) {
 	select {
 	case c.lookups <- struct{}{}:
 	default:
 		decide(nil, overload("too many tokens are being examined"))
 		return
 	}
-	then := func(leave func(), err error) {
+	then := func(leave func(), err error) int {
 		defer func() { <-c.lookups }()
 		if err != nil {
 			err = overload("too many tokens wait to be examined")
 		}
-		decide(leave, err)
+		if err := decide(leave, err); errors.Is(err, authn.ErrUnauthenticated) {
+			return more + bad
+		}
+		return more
 	}
 	if c.o.Examine == nil {
 		go then(func() {}, nil)
 	} else {
-		c.o.Examine.Go(addr, cost, then)
+		c.o.Examine.Go(addr, then)
 	}
 }
 

@@ -21,21 +21,23 @@ type limiter struct {
 
 	mu    sync.Mutex
 	asked []netip.Addr
-	costs []int
+	worth []int // more than one
 }
 
-func (l *limiter) Go(a netip.Addr, cost int, f func(func(), error)) {
+func (l *limiter) Go(a netip.Addr, f func(func(), error) int) {
 	l.mu.Lock()
 	l.asked = append(l.asked, a)
-	l.costs = append(l.costs, cost)
 	l.mu.Unlock()
 	if l.full {
-		f(nil, errors.New("full"))
+		_ = f(nil, errors.New("full"))
 		return
 	}
 	go func() {
 		l.places <- struct{}{}
-		f(sync.OnceFunc(func() { <-l.places }), nil)
+		more := f(sync.OnceFunc(func() { <-l.places }), nil)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.worth = append(l.worth, more)
 	}()
 }
 
@@ -52,6 +54,10 @@ func strangers(t *testing.T) (*Cache, *limiter) {
 			fallthrough
 		case strings.HasPrefix(token, "compute"):
 			time.Sleep(time.Second)
+		case strings.HasPrefix(token, "refused"):
+			return authn.Identity{}, authn.Refuse(authn.Signature, "")
+		case token == "unavailable":
+			return authn.Identity{}, authn.Unavailable(authn.KeysUnavailable, "")
 		}
 		return confirmed(), nil
 	}), Options{Recheck: recheck, Examine: l})
@@ -125,14 +131,17 @@ func TestNoPlace(t *testing.T) {
 	})
 }
 
-func TestLongTokensCostMore(t *testing.T) {
+// Long tokens are worth more places, and bad ones.
+func TestWorth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := strangers(t)
-		for _, n := range []int{1, costly - 1, costly, authn.MaxToken} {
-			want(t, c, strings.Repeat("x", n), nil, 0)
+		long := strings.Repeat("x", authn.MaxToken-len("refused"))
+		for _, token := range []string{"x", long[:costly-1], long[:costly], long + "xxxxxxx", "refused", "refused" + long, "unavailable"} {
+			_, _ = c.Authenticate(t.Context(), token)
+			synctest.Wait()
 		}
-		if want := []int{1, 1, 2, 5}; !slices.Equal(l.costs, want) {
-			t.Errorf("they cost %v, want %v", l.costs, want)
+		if want := []int{0, 0, 1, 4, bad, 4 + bad, 0}; !slices.Equal(l.worth, want) {
+			t.Errorf("they were worth %v more, want %v", l.worth, want)
 		}
 	})
 }

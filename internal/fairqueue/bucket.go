@@ -28,7 +28,7 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	return max(0, b.full.Add(-b.span).Sub(now))
 }
 
-// take takes n grants. The first must be there, as wait has found; the others are owed.
+// take takes n grants. Those that are not there are owed.
 func (b *bucket) take(now time.Time, n int) {
 	if b.full.Before(now) {
 		b.full = now

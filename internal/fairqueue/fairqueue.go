@@ -53,7 +53,7 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 		return nil, err
 	}
 	turn := make(chan error, 1)
-	w := &waiter{addr: host(addr), cost: 1, turn: func(err error) { turn <- err }}
+	w := &waiter{addr: host(addr), turn: func(err error) { turn <- err }}
 	q.enter(w)
 	select {
 	case err = <-turn:
@@ -73,15 +73,25 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 
 // Go is Acquire for who has no goroutine to wait on: it returns at once, and f is
 // called on a goroutine that is started when addr's turn has come, or with [ErrFull].
-// The call costs so many grants, at least one, for those that come after it.
-func (q *Queue) Go(addr netip.Addr, cost int, f func(release func(), err error)) {
-	q.enter(&waiter{addr: host(addr), cost: cost, turn: func(err error) {
+// What f returns is how many more grants than one the call was worth: those behind it
+// wait for as much longer.
+func (q *Queue) Go(addr netip.Addr, f func(release func(), err error) (more int)) {
+	q.enter(&waiter{addr: host(addr), turn: func(err error) {
 		if err != nil {
 			go f(nil, err)
 			return
 		}
-		go f(sync.OnceFunc(q.release), nil)
+		go func() {
+			q.owe(f(sync.OnceFunc(q.release), nil))
+		}()
 	}})
+}
+
+// owe takes n grants that need not be there yet.
+func (q *Queue) owe(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bucket.take(time.Now(), n)
 }
 
 // enter grants a call at once, or puts w among those who wait. Nobody overtakes:
@@ -90,7 +100,7 @@ func (q *Queue) enter(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if now := time.Now(); q.waiting.empty() && q.free(now) {
-		q.take(now, w.cost)
+		q.take(now)
 		w.turn(nil)
 		return
 	}
@@ -131,9 +141,9 @@ func (q *Queue) free(now time.Time) bool {
 }
 
 // take starts a call.
-func (q *Queue) take(now time.Time, cost int) {
+func (q *Queue) take(now time.Time) {
 	q.held++
-	q.bucket.take(now, cost)
+	q.bucket.take(now, 1)
 }
 
 // grant gives every call that may start now to the addresses in turn, and sees
@@ -143,7 +153,7 @@ func (q *Queue) grant() {
 	now := time.Now()
 	for !q.waiting.empty() && q.free(now) {
 		w := q.waiting.pop()
-		q.take(now, w.cost)
+		q.take(now)
 		w.late.Stop()
 		w.turn(nil)
 	}

@@ -202,20 +202,21 @@ func TestAlone(t *testing.T) {
 	})
 }
 
-// What costs more is granted as soon, and those behind it wait for that.
-func TestCost(t *testing.T) {
+// What is worth more is granted as soon, and those behind it wait for that.
+func TestWorth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Rate: 10, Burst: 3, Concurrent: 100})
 		start := time.Now()
 		done := make(chan result, 5)
-		for _, cost := range []int{1, 1, 5, 2, 1} {
-			q.Go(a, cost, func(_ func(), err error) {
-				done <- result{fmt.Sprint(cost), err, time.Since(start)}
+		for _, more := range []int{0, 0, 4, 1, 0} {
+			q.Go(a, func(_ func(), err error) int {
+				done <- result{fmt.Sprint(more), err, time.Since(start)}
+				return more
 			})
 			synctest.Wait()
 		}
 		// Three were there.
-		for _, want := range []result{{"1", nil, 0}, {"1", nil, 0}, {"5", nil, 0}, {"2", nil, 500 * time.Millisecond}, {"1", nil, 700 * time.Millisecond}} {
+		for _, want := range []result{{"0", nil, 0}, {"0", nil, 0}, {"4", nil, 0}, {"1", nil, 500 * time.Millisecond}, {"0", nil, 700 * time.Millisecond}} {
 			if r := <-done; r != want {
 				t.Errorf("%+v, want %+v", r, want)
 			}
@@ -425,19 +426,21 @@ func TestGo(t *testing.T) {
 				time.AfterFunc(tc.hold, held[0])
 				before := runtime.NumGoroutine()
 				for range tc.waiting {
-					q.Go(a, 1, func(release func(), err error) {
+					q.Go(a, func(release func(), err error) int {
 						if err == nil {
 							release()
 						}
+						return 0
 					})
 				}
 				start := time.Now()
 				done := make(chan result, 1)
-				q.Go(a, 1, func(release func(), err error) {
+				q.Go(a, func(release func(), err error) int {
 					if err == nil {
 						release()
 					}
 					done <- result{"", err, time.Since(start)}
+					return 0
 				})
 				if n := runtime.NumGoroutine() - before; n > 5 {
 					t.Errorf("%d goroutines for %d who wait", n, tc.waiting)

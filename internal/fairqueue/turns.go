@@ -10,7 +10,6 @@ import (
 // A waiter is one call that waits.
 type waiter struct {
 	addr netip.Addr
-	cost int         // in grants
 	turn func(error) // called once: when its turn has come, or with why none comes
 	late *time.Timer // until none comes any more; set while it waits
 }
