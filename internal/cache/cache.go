@@ -36,9 +36,9 @@ const (
 	// 16 KiB takes five times as long as one of a pod.
 	costly = 4 << 10
 	// bad is how many places more a token is worth that is refused. A flood of them gets
-	// a third of the time that those would get who are let in. With more, 256 addresses
+	// a fifth of the time that those would get who are let in. With more, 256 addresses
 	// that flood with tokens of 16 KiB would keep the next one waiting for too long.
-	bad = 2
+	bad = 4
 )
 
 // A Source is where a decision came from.

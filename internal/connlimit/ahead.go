@@ -60,12 +60,15 @@ func (a *ahead) reads() (begun time.Time) {
 	return begun
 }
 
+// waited reports whether a Read that began then had to wait.
+func waited(begun time.Time) bool { return !begun.IsZero() && time.Since(begun) > waits }
+
 // heard looks at a Read of net/http's on c.
-func (c *conn) heard(room, n int, begun time.Time) {
+func (c *conn) heard(room, n int, waited bool) {
 	if n <= 0 || room == 1 { // so it looks whether the caller is still there
 		return
 	}
-	if !begun.IsZero() && time.Since(begun) > waits {
+	if waited {
 		c.ahead.full.Store(0) // also in a body, whose end fills the room
 	}
 	if c.between() {

@@ -9,12 +9,14 @@ const (
 	// largeHeader is from where on a header is large, in bytes: those with a token
 	// and a dozen cookies are below.
 	largeHeader = 8 << 10
-	// turn is how long others wait for one that is. It takes net/http a third of a
-	// millisecond to read 64 KiB that are there, and who is slow is not waited for.
-	turn = 5 * time.Millisecond
-	// rest is how much longer than a turn of strangers the next one waits, and at most as
-	// long as a turn: their large headers take an eighth of one processor.
-	rest = 7
+	// turn is how long others wait for one that is: one of 64 KiB that are there has been
+	// read by then, with its pauses. Who is slow is not waited for.
+	turn = 10 * time.Millisecond
+	// piece is how much of a stranger's comes between two pauses. Meanwhile callers are
+	// served who wait for a processor, and garbage is collected: to read 64 KiB makes 300
+	// KB of it, and at one go has the reader collect it, a millisecond and more.
+	piece = 8 << 10
+	pause = time.Millisecond
 	// largeIdle is how many HTTP/2 connections may be idle that have had one. What
 	// net/http read it into it keeps as long as the connection lives, up to 150 KB. Half
 	// of them are for one address.
@@ -26,11 +28,9 @@ const (
 // connections that send nothing else would keep every processor busy with them, and
 // everybody else waits. Connections whose callers are known have a line of their own.
 type line struct {
-	place   **line // where it stands
-	rest    int    // turns' length behind each
-	at      *conn  // whose turn it is; nil: nobody's, for a moment
-	began   time.Time
-	timer   *time.Timer // ends the turn, or that moment
+	place   **line      // where it stands
+	at      *conn       // whose turn it is
+	timer   *time.Timer // ends the turn
 	waiting []waiter    // the oldest first
 }
 
@@ -41,13 +41,13 @@ type waiter struct {
 
 // take has c be at it, or returns what tells when it is.
 func (l *Limit) take(c *conn) <-chan struct{} {
-	place, rest := &c.from.large, rest
+	place := &c.from.large
 	if c.known.Load() {
-		place, rest = &c.from.knownLarge, 0
+		place = &c.from.knownLarge
 	}
 	c.large = true
 	if *place == nil {
-		c.line = &line{place: place, rest: rest}
+		c.line = &line{place: place}
 		*place = c.line
 		l.give(c.line, c)
 		return nil
@@ -59,7 +59,7 @@ func (l *Limit) take(c *conn) <-chan struct{} {
 }
 
 func (l *Limit) give(q *line, c *conn) {
-	q.at, q.began = c, time.Now()
+	q.at = c
 	q.timer = time.AfterFunc(turn, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -71,21 +71,18 @@ func (l *Limit) give(q *line, c *conn) {
 
 // next ends c's turn, if it has one.
 func (l *Limit) next(c *conn) {
-	q := c.line
-	if q == nil || q.at != c {
-		return
-	}
-	q.timer.Stop()
-	if q.rest == 0 {
+	if q := c.line; q != nil && q.at == c {
+		q.timer.Stop()
 		l.pass(q, c)
-		return
 	}
-	q.at = nil
-	q.timer = time.AfterFunc(min(time.Duration(q.rest)*time.Since(q.began), turn), func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.pass(q, c)
-	})
+}
+
+// breath is how long c pauses behind so much of a header as came last.
+func (c *conn) breath(weight int) time.Duration {
+	if !c.large || c.known.Load() {
+		return 0
+	}
+	return time.Duration(c.header/piece-(c.header-weight)/piece) * pause
 }
 
 // leaveLine has c, which is gone, wait no longer: it would end only after its turn, and

@@ -28,13 +28,12 @@ func TestTurns(t *testing.T) {
 		then  func(*Limit, *conn) // what becomes of the one before
 		waits time.Duration
 	}{
-		"expired":            {"127.0.0.2", large, 0, func(*Limit, *conn) {}, turn},
+		"expired":            {"127.0.0.2", large, 0, func(*Limit, *conn) {}, turn - 2*pause},
 		"has begun":          {"127.0.0.2", large, 0, func(l *Limit, c *conn) { l.begin(c) }, 0},
 		"closed":             {"127.0.0.2", large, 0, func(_ *Limit, c *conn) { c.Close() }, 0},
 		"about to close":     {"127.0.0.2", large, 0, func(_ *Limit, c *conn) { c.CloseWrite() }, 0},
 		"closed by us":       {"127.0.0.2", large, 0, func(l *Limit, c *conn) { l.makeRoom() }, 0},
-		"took a while":       {"127.0.0.2", large, turn / 10, func(l *Limit, c *conn) { l.begin(c) }, turn/10 + rest*turn/10},
-		"took all it had":    {"127.0.0.2", large, turn / 2, func(l *Limit, c *conn) { l.begin(c) }, turn/2 + turn},
+		"took a while":       {"127.0.0.2", large, turn / 2, func(l *Limit, c *conn) { l.begin(c) }, turn / 2},
 		"another address":    {"127.0.0.3", large, 0, nil, 0},
 		"an ordinary header": {"127.0.0.2", small, 0, nil, 0},
 	} {
@@ -44,6 +43,9 @@ func TestTurns(t *testing.T) {
 				first, second := enter(t, l, "127.0.0.2"), enter(t, l, tc.addr)
 				l.arrived(first, large, 1)
 				l.arrived(first, large, 1) // once is enough
+				if tc.bytes == large {
+					tc.waits += pause // its own
+				}
 				began, done := time.Now(), make(chan struct{})
 				go func() {
 					l.arrived(second, tc.bytes, 1)
@@ -94,7 +96,7 @@ func TestTurnsOfTheKnown(t *testing.T) {
 			synctest.Wait()
 			return c, waited
 		}
-		for _, want := range []time.Duration{0, turn} {
+		for _, want := range []time.Duration{pause, turn} {
 			if _, waited := arrive(false); <-waited != want {
 				t.Errorf("a stranger did not wait for %v", want)
 			}
@@ -110,6 +112,40 @@ func TestTurnsOfTheKnown(t *testing.T) {
 			t.Errorf("another waited for %v, want %v", d, turn/2)
 		}
 	})
+}
+
+// Others have their turn between the pieces of a stranger's large header.
+func TestPieces(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		known        bool
+		reads, bytes int
+		lines        int // of each
+		want         time.Duration
+	}{
+		{"64 KiB", false, 16, 4 << 10, 0, 7 * pause}, // 8 KiB are not large yet
+		{"at once", false, 1, 64 << 10, 0, 8 * pause},
+		{"16 KiB", false, 4, 4 << 10, 0, 1 * pause},
+		{"8 KiB", false, 2, 4 << 10, 0, 0},
+		{"known", true, 16, 4 << 10, 0, 0},
+		{"many lines", false, 2, 4 << 10, 128, 5 * pause},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := New(64, func(Cause, netip.Addr) {})
+				c := enter(t, l, one)
+				c.known.Store(tc.known)
+				began := time.Now()
+				for range tc.reads {
+					l.arrived(c, tc.bytes, tc.lines)
+				}
+				if took := time.Since(began); took != tc.want {
+					t.Errorf("paused for %v, want %v", took, tc.want)
+				}
+				c.Close()
+			})
+		})
+	}
 }
 
 // Whole requests that come at the same time are served one after the other, however
@@ -232,8 +268,8 @@ func TestGoneInLine(t *testing.T) {
 		l.mu.Lock()
 		l.dismiss(conns[2])
 		l.mu.Unlock()
-		if d := <-ended; d != 0 {
-			t.Errorf("it waited for %v, want none", d)
+		if d := <-ended; d != pause {
+			t.Errorf("it waited for %v, want none", d - pause)
 		}
 		for _, c := range conns {
 			c.Close()

@@ -106,11 +106,12 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	begun := c.ahead.reads()
 	n, err := c.Conn.Read(p)
+	waited := waited(begun)
 	if n > 0 && c.between() {
 		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
 	}
 	if c.said.conn != nil { // no TLS
-		c.heard(len(p), n, begun)
+		c.heard(len(p), n, waited)
 	}
 	if !c.said.came(p[:n]) {
 		return 0, net.ErrClosed

@@ -37,7 +37,7 @@ func (s *secured) Read(p []byte) (int, error) {
 	}
 	begun := s.conn.ahead.reads()
 	n, err := s.tls.Read(p)
-	s.conn.heard(len(p), n, begun)
+	s.conn.heard(len(p), n, waited(begun))
 	if !s.came(p[:n]) {
 		_ = s.Close() // else net/http would answer, in HTTP/1
 		return 0, net.ErrClosed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 )
 
 // Context is for [http.Server.ConnContext].
@@ -108,8 +109,10 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 		victim = heaviest(l.waiting.heaviest(), l.idle.heaviest())
 		l.dismiss(victim)
 	}
+	breath := c.breath(weight)
 	l.mu.Unlock()
 	l.evict(victim, Header)
+	time.Sleep(breath)
 }
 
 // between reports whether what a Read brings is a header, or a handshake: no request is

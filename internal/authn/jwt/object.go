@@ -30,7 +30,8 @@ func parseObject(part string, b []byte, registered []string) (object, error) {
 	if n > maxNames {
 		return nil, authn.Refuse(authn.TooLarge, "the %s has more than %d names", part, maxNames)
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(b)) // which it reads in place
+	// It reads in place, and keeps no list of the object's names beside ours.
+	d := jsontext.NewDecoder(bytes.NewBuffer(b), jsontext.AllowDuplicateNames(true))
 	if d.PeekKind() != '{' {
 		return nil, authn.Refuse(authn.Malformed, "the %s is not a JSON object", part)
 	}
@@ -81,8 +82,14 @@ func (o object) read(d *jsontext.Decoder, b []byte) error {
 			return err
 		}
 		key := name.String()
+		if _, ok := o[key]; ok {
+			return jsontext.ErrDuplicateName
+		}
 		v, err := d.ReadValue()
 		if err != nil {
+			return err
+		}
+		if err := unique(v); err != nil {
 			return err
 		}
 		end := d.InputOffset()
@@ -95,6 +102,15 @@ func (o object) read(d *jsontext.Decoder, b []byte) error {
 		return io.ErrUnexpectedEOF
 	}
 	return nil
+}
+
+// unique refuses a value in which an object has a name twice.
+func unique(v jsontext.Value) error {
+	if bytes.IndexByte(v, '{') < 0 {
+		return nil
+	}
+	_, err := jsontext.NewDecoder(bytes.NewBuffer(v)).ReadValue()
+	return err
 }
 
 // str returns the string of that name, and "" where there is none.
