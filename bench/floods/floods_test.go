@@ -43,7 +43,7 @@ func TestFloods(t *testing.T) {
 func kept() *result {
 	return &result{
 		row:   row{mode: "hybrid", kind: kinds[0]},
-		flood: load.Tally{401: 1000}, good: &load.Record{Sent: 100}, goodBase: &load.Record{},
+		flood: load.Tally{401: 1000}, good: load.Record{Sent: 100},
 		entered: make([]time.Duration, newcomers), reviews: 21, proven: 21,
 		peak: 30 << 20, running: true, floodTook: 3 * time.Second,
 	}

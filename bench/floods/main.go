@@ -34,7 +34,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if flag.Arg(0) == word {
-		if err := serveFlood(ctx, os.Stdin, os.Stdout); err != nil {
+		if err := obey(ctx, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "floods:", err)
 			os.Exit(1)
 		}
@@ -67,7 +67,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		}
 	}
 	fmt.Fprintf(out, "%d rows, about %v. %d connections flood beside %d callers of %.0f requests a second, %d of whom change tokens, on %d cores\n"+
-		"that the gate shares with the flood and with the driver, which is also the app, the issuer and the API server. Then as many\n"+
+		"that the gate shares with the flood, the callers and the driver, which is the app, the issuer and the API server. Then as many\n"+
 		"requests a second go to a public path (base), and ratio is what the flood makes of the callers' p99; * is more than %d.\n\n",
 		len(rows), time.Duration(len(rows))*(2*o.duration+time.Second), attackers, callers, callRate, rotating, runtime.NumCPU(), wantedRatio)
 	head(out)

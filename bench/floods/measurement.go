@@ -39,7 +39,7 @@ func (m *measurement) run(ctx context.Context) (*result, error) {
 	first := load.Call(warm, well)
 	cancel()
 	if first.Errors > 0 {
-		return nil, fmt.Errorf("before the flood: %w", first.First)
+		return nil, fmt.Errorf("before the flood: %s", first.First)
 	}
 	res := &result{row: m.row, proven: callers + rotating*(rotations-1) + newcomers}
 	if err := m.flood(ctx, res, tokens, well, late); err != nil {
@@ -79,19 +79,29 @@ func (m *measurement) flood(ctx context.Context, res *result, tokens badtoken.Re
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, m.duration)
 	defer cancel()
-	f := flood{load.Flood{From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: floodPath}, tokens}
+	f := &load.Flood{From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: floodPath}
+	var entered sync.WaitGroup
+	entered.Go(func() { res.entered = m.newcomers(ctx, late) })
 	var failed error
-	var wg sync.WaitGroup
-	wg.Go(func() { res.flood, failed = f.run(ctx) })
-	wg.Go(func() { res.good = load.Call(ctx, well) })
-	wg.Go(func() { res.entered = m.newcomers(ctx, late) })
-	wg.Wait()
+	res.flood, res.good, failed = beside(ctx, order{Flood: f, Recipe: tokens}, well)
+	entered.Wait()
 	res.floodTook = time.Since(start)
 	after := m.world.Cluster.Counts()
 	res.reviews, res.fetches = after.Reviews-calls.Reviews, after.Keys-calls.Keys
 	end, err := m.gate.Usage()
 	res.cpu, res.peak = end.CPU-usage.CPU, end.PeakRSS
 	return errors.Join(failed, err)
+}
+
+// beside has callers call beside a flood, each in a process of its own.
+func beside(ctx context.Context, flood order, callers []load.Caller) (load.Tally, load.Record, error) {
+	var flooded, called report
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Go(func() { flooded, errs[0] = flood.run(ctx) })
+	wg.Go(func() { called, errs[1] = order{Callers: callers}.run(ctx) })
+	wg.Wait()
+	return flooded.Flood, called.Callers, errors.Join(errs[:]...)
 }
 
 // newcomers arrive one after the other in the first half, and have the rest of
@@ -125,15 +135,12 @@ func (m *measurement) baseline(ctx context.Context, res *result, well []load.Cal
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, m.duration)
 	defer cancel()
-	f := flood{Flood: load.Flood{
+	f := &load.Flood{
 		From: m.from, To: m.gate.Data, Conns: attackers, Streams: m.kind.streams, Path: publicPath,
 		Rate: float64(res.flood.Sum()) / res.floodTook.Seconds(),
-	}}
-	var failed error
-	var wg sync.WaitGroup
-	wg.Go(func() { res.base, failed = f.run(ctx) })
-	wg.Go(func() { res.goodBase = load.Call(ctx, well) })
-	wg.Wait()
+	}
+	var err error
+	res.base, res.goodBase, err = beside(ctx, order{Flood: f}, well)
 	res.baseTook = time.Since(start)
-	return failed
+	return err
 }

@@ -62,7 +62,7 @@ func (r *result) broken() (list []string) {
 		say("there was no flood")
 	}
 	if r.good.Errors > 0 {
-		say("%d of %d requests of well-behaved callers failed, the first: %v", r.good.Errors, r.good.Sent, r.good.First)
+		say("%d of %d requests of well-behaved callers failed, the first: %s", r.good.Errors, r.good.Sent, r.good.First)
 	}
 	if r.good.Sent == 0 {
 		say("no well-behaved caller was answered")

@@ -37,7 +37,7 @@ type row struct {
 type result struct {
 	row
 	flood, base         load.Tally
-	good, goodBase      *load.Record
+	good, goodBase      load.Record
 	entered             []time.Duration
 	reviews, fetches    int
 	cpu                 time.Duration

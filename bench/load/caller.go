@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,29 +27,27 @@ type Caller struct {
 type Record struct {
 	Sent   int
 	Errors int
-	// First is the first error, for people.
-	First error
-
-	took []time.Duration
+	// First is the first error, for people; "" where there is none.
+	First string
+	// Took is how long each request took.
+	Took []time.Duration
 }
 
 // Quantile returns how long a request took that is slower than the part q of
 // them all.
 func (r *Record) Quantile(q float64) time.Duration {
-	if len(r.took) == 0 {
+	if len(r.Took) == 0 {
 		return 0
 	}
-	slices.Sort(r.took)
-	return r.took[min(int(q*float64(len(r.took))), len(r.took)-1)]
+	slices.Sort(r.Took)
+	return r.Took[min(int(q*float64(len(r.Took))), len(r.Took)-1)]
 }
 
 func (r *Record) add(other *Record) {
 	r.Sent += other.Sent
 	r.Errors += other.Errors
-	if r.First == nil {
-		r.First = other.First
-	}
-	r.took = append(r.took, other.took...)
+	r.First = cmp.Or(r.First, other.First)
+	r.Took = append(r.Took, other.Took...)
 }
 
 // Call has all callers call until ctx ends.
@@ -101,12 +100,10 @@ func (c *Caller) call(ctx context.Context, p *pace) *Record {
 			err = fmt.Errorf("status %d", status)
 		}
 		r.Sent++
-		r.took = append(r.took, free.Sub(start))
+		r.Took = append(r.Took, free.Sub(start))
 		if err != nil {
 			r.Errors++
-			if r.First == nil {
-				r.First = err
-			}
+			r.First = cmp.Or(r.First, err.Error())
 		}
 	}
 }

@@ -233,7 +233,7 @@ func TestCallersChangeTokens(t *testing.T) {
 	if a.Load() == 0 || b.Load() == 0 || others.Load() > 0 {
 		t.Errorf("%d with one token, %d with the other, %d with none", a.Load(), b.Load(), others.Load())
 	}
-	if r.Sent < 10 || r.Errors == 0 || r.Errors > int(b.Load()) || r.First == nil || r.First.Error() != "status 503" {
+	if r.Sent < 10 || r.Errors == 0 || r.Errors > int(b.Load()) || r.First != "status 503" {
 		t.Errorf("%d sent, %d errors, the first %v; %d were told 503", r.Sent, r.Errors, r.First, b.Load())
 	}
 }
