@@ -47,7 +47,7 @@ func limitMemory(root fs.FS) (say func(*zap.Logger)) {
 // load it takes 4 MiB more than Go would let it, for half of the collections. With more
 // it would be near the 30 MiB that a gate may take under load, and a flood's heap, which
 // is larger than this, must be no larger for it.
-const leastGarbage = 14 << 20
+const leastGarbage = 12 << 20
 
 // paceGarbage has less garbage collected than Go would, unless the operator set GOGC.
 func paceGarbage() (stop func()) {
