@@ -33,8 +33,8 @@ const (
 	// remembered. Each holds its token, and a goroutine once it has a place.
 	maxLookups = 1024
 	// costly is how many bytes of a token are worth a place more: to examine one of
-	// 16 KiB takes five times as long as one of a pod.
-	costly = 4 << 10
+	// 16 KiB takes six times as long as one of a pod.
+	costly = 3 << 10
 	// bad is how many places more a token is worth that is refused. A flood of them gets
 	// a fifth of the time that those would get who are let in. With more, 256 addresses
 	// that flood with tokens of 16 KiB would keep the next one waiting for too long.

@@ -140,7 +140,7 @@ func TestWorth(t *testing.T) {
 			_, _ = c.Authenticate(t.Context(), token)
 			synctest.Wait()
 		}
-		if want := []int{0, 0, 1, 4, bad, 4 + bad, 0}; !slices.Equal(l.worth, want) {
+		if want := []int{0, 0, 1, 5, bad, 5 + bad, 0}; !slices.Equal(l.worth, want) {
 			t.Errorf("they were worth %v more, want %v", l.worth, want)
 		}
 	})

@@ -11,11 +11,11 @@ const (
 	largeHeader = 8 << 10
 	// turn is how long others wait for one that is: one of 64 KiB that are there has been
 	// read by then, with its pauses. Who is slow is not waited for.
-	turn = 10 * time.Millisecond
+	turn = 15 * time.Millisecond
 	// piece is how much of a stranger's comes between two pauses. Meanwhile callers are
 	// served who wait for a processor, and garbage is collected: to read 64 KiB makes 300
 	// KB of it, and at one go has the reader collect it, a millisecond and more.
-	piece = 8 << 10
+	piece = 6 << 10
 	pause = time.Millisecond
 	// largeIdle is how many HTTP/2 connections may be idle that have had one. What
 	// net/http read it into it keeps as long as the connection lives, up to 150 KB. Half

@@ -123,12 +123,12 @@ func TestPieces(t *testing.T) {
 		lines        int // of each
 		want         time.Duration
 	}{
-		{"64 KiB", false, 16, 4 << 10, 0, 7 * pause}, // 8 KiB are not large yet
-		{"at once", false, 1, 64 << 10, 0, 8 * pause},
+		{"64 KiB", false, 16, 4 << 10, 0, 9 * pause}, // 8 KiB are not large yet
+		{"at once", false, 1, 64 << 10, 0, 10 * pause},
 		{"16 KiB", false, 4, 4 << 10, 0, 1 * pause},
 		{"8 KiB", false, 2, 4 << 10, 0, 0},
 		{"known", true, 16, 4 << 10, 0, 0},
-		{"many lines", false, 2, 4 << 10, 128, 5 * pause},
+		{"many lines", false, 2, 4 << 10, 128, 6 * pause},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
