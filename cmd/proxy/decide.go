@@ -39,10 +39,11 @@ var unprovenLimits = fairqueue.Limits{Rate: 20, Burst: 20, Concurrent: 8}
 // examining is for tokens that were never admitted. A check takes some 100 us, and up
 // to 600 for a token that is worth six: 1,000 a second are a tenth of one processor, a
 // flood of bad ones gets a fifth of that, and half of the processors are the most that is
-// used at once, so that who is known does not feel it. Addresses take turns, so that it keeps nobody from another
-// address waiting. And 1,000 at once with 256 that wait may come from one address:
-// after a restart of ours everybody is new, and may come through one ingress. A round of
-// 256 addresses with bad tokens of the worst kind, worth ten, takes 2.6 s.
+// used at once, so that who is known does not feel it. Addresses take turns, so that it
+// keeps nobody from another address waiting for more than a round: of 256 addresses with
+// bad tokens of the worst kind, worth ten, that is 2.6 s. And 1,000 at once with 256 that
+// wait may come from one address: after a restart of ours everybody is new, and may come
+// through one ingress.
 func examining() fairqueue.Limits {
 	return fairqueue.Limits{
 		Rate: 1000, Burst: 1000, Concurrent: max(1, runtime.GOMAXPROCS(0)/2),

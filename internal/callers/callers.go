@@ -64,24 +64,34 @@ type Callers struct {
 // [Other].
 func New(most int) *Callers { return &Callers{most: most, all: map[string]*Caller{}} }
 
-// LetThrough counts a request of a proven subject.
+// LetThrough counts a request of a proven subject, which need not be the last one that
+// came.
 func (c *Callers) LetThrough(subject string, token *authn.Token, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.room(subject, now)
 	k.Requests++
-	k.Token, k.Seen = *token, now
+	if now.After(k.Seen) {
+		k.Token, k.Seen = *token, now
+	}
 	switch {
 	case token.Legacy:
-		k.Legacy, k.LegacyAt = k.Legacy+1, now
+		k.Legacy, k.LegacyAt = k.Legacy+1, later(k.LegacyAt, now)
 	case token.Stale(now):
-		k.Stale, k.StaleAt = k.Stale+1, now
+		k.Stale, k.StaleAt = k.Stale+1, later(k.StaleAt, now)
 	case late(token, now):
-		k.Late, k.LateAt = k.Late+1, now
+		k.Late, k.LateAt = k.Late+1, later(k.LateAt, now)
 	}
 	if !token.Issued.IsZero() && !token.Expires.IsZero() {
 		k.LongestLife = max(k.LongestLife, token.Expires.Sub(token.Issued))
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // late reports whether a client that follows its token file would have the next

@@ -87,3 +87,17 @@ func BenchmarkLetThrough(b *testing.B) {
 		c.LetThrough("system:serviceaccount:shop:checkout", token, now)
 	}
 }
+
+// Requests are told of by the page, and not in their order.
+func TestOlderLater(t *testing.T) {
+	c, now := New(3), time.Now()
+	before := authn.Token{Issued: now.Add(-2 * time.Hour), Expires: now.Add(-time.Hour), WarnAfter: now.Add(-time.Hour)}
+	after := authn.Token{Issued: now, Expires: now.Add(time.Hour)}
+	c.LetThrough("a", &before, now.Add(time.Second))
+	c.LetThrough("a", &after, now.Add(2*time.Second))
+	c.LetThrough("a", &before, now)
+	k := c.all["a"]
+	if k.Token != after || !k.Seen.Equal(now.Add(2*time.Second)) || !k.StaleAt.Equal(now.Add(time.Second)) || k.Stale != 2 {
+		t.Errorf("%+v", k)
+	}
+}

@@ -60,8 +60,10 @@ func (a *ahead) reads() (begun time.Time) {
 	return begun
 }
 
-// waited reports whether a Read that began then had to wait.
-func waited(begun time.Time) bool { return !begun.IsZero() && time.Since(begun) > waits }
+// waited reports whether a Read that began then had to wait, other than for us.
+func waited(begun time.Time, held time.Duration) bool {
+	return !begun.IsZero() && time.Since(begun)-held > waits
+}
 
 // heard looks at a Read of net/http's on c.
 func (c *conn) heard(room, n int, waited bool) {

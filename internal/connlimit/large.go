@@ -12,7 +12,7 @@ const (
 	// turn is how long others wait for one that is: one of 64 KiB that are there has been
 	// read by then, with its pauses. Who is slow is not waited for.
 	turn = 15 * time.Millisecond
-	// piece is how much of a stranger's comes between two pauses. Meanwhile callers are
+	// piece is how much of a stranger's, by weight, comes between two pauses. Meanwhile callers are
 	// served who wait for a processor, and garbage is collected: to read 64 KiB makes 300
 	// KB of it, and at one go has the reader collect it, a millisecond and more.
 	piece = 6 << 10
@@ -77,12 +77,13 @@ func (l *Limit) next(c *conn) {
 	}
 }
 
-// breath is how long c pauses behind so much of a header as came last.
+// breath is how long c pauses behind what came last of a header, by its weight, and at
+// most for a turn.
 func (c *conn) breath(weight int) time.Duration {
 	if !c.large || c.known.Load() {
 		return 0
 	}
-	return time.Duration(c.header/piece-(c.header-weight)/piece) * pause
+	return min(time.Duration(c.header/piece-(c.header-weight)/piece)*pause, turn)
 }
 
 // leaveLine has c, which is gone, wait no longer: it would end only after its turn, and

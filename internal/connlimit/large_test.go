@@ -129,10 +129,11 @@ func TestPieces(t *testing.T) {
 		{"8 KiB", false, 2, 4 << 10, 0, 0},
 		{"known", true, 16, 4 << 10, 0, 0},
 		{"many lines", false, 2, 4 << 10, 128, 6 * pause},
+		{"nothing else", false, 1, 4 << 10, 4 << 10, turn},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := New(64, func(Cause, netip.Addr) {})
+				l := New(1024, func(Cause, netip.Addr) {})
 				c := enter(t, l, one)
 				c.known.Store(tc.known)
 				began := time.Now()
@@ -269,7 +270,7 @@ func TestGoneInLine(t *testing.T) {
 		l.dismiss(conns[2])
 		l.mu.Unlock()
 		if d := <-ended; d != pause {
-			t.Errorf("it waited for %v, want none", d - pause)
+			t.Errorf("it waited for %v, want none", d-pause)
 		}
 		for _, c := range conns {
 			c.Close()

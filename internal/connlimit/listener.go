@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"sallyport/internal/socket"
 )
@@ -100,18 +101,20 @@ type conn struct {
 	// known says that the caller of one of its requests was let in.
 	known atomic.Bool
 	ahead ahead // on HTTP/1
+	// held is how long we had its Reads wait. It is of who reads.
+	held time.Duration
 }
 
 // Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) {
 	begun := c.ahead.reads()
+	held := c.held
 	n, err := c.Conn.Read(p)
-	waited := waited(begun)
 	if n > 0 && c.between() {
-		c.limit.arrived(c, n, bytes.Count(p[:n], newline))
+		c.held += c.limit.arrived(c, n, bytes.Count(p[:n], newline))
 	}
 	if c.said.conn != nil { // no TLS
-		c.heard(len(p), n, waited)
+		c.heard(len(p), n, waited(begun, c.held-held))
 	}
 	if !c.said.came(p[:n]) {
 		return 0, net.ErrClosed

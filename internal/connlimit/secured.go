@@ -36,8 +36,9 @@ func (s *secured) Read(p []byte) (int, error) {
 		s.conn.state, s.must = &state, state.NegotiatedProtocol == "h2"
 	}
 	begun := s.conn.ahead.reads()
+	held := s.conn.held
 	n, err := s.tls.Read(p)
-	s.conn.heard(len(p), n, waited(begun))
+	s.conn.heard(len(p), n, waited(begun, s.conn.held-held))
 	if !s.came(p[:n]) {
 		_ = s.Close() // else net/http would answer, in HTTP/1
 		return 0, net.ErrClosed

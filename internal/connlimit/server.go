@@ -65,7 +65,8 @@ func (l *Limit) end(c *conn) {
 	}
 }
 
-// count counts n more requests that are under way.
+// count counts n more requests that are under way. It is by itself so that the bench can
+// leave it out, as what observing costs.
 func (l *Limit) count(n int64) {
 	l.requests.Add(n)
 }
@@ -86,20 +87,23 @@ func (l *Limit) settle(c *conn) {
 // arrived counts what came on c while no request was under way: a header, or a
 // handshake. What weighs most goes when all of it is too much; and what is large
 // waits for its turn. Meanwhile it is not counted, as nobody has looked at it yet:
-// else those who wait, each with a whole request, would be too much together.
-func (l *Limit) arrived(c *conn, bytes, lines int) {
+// else those who wait, each with a whole request, would be too much together. It returns
+// for how long it had c wait.
+func (l *Limit) arrived(c *conn, bytes, lines int) (held time.Duration) {
 	weight := bytes + lines*lineWeight
 	l.mu.Lock()
 	if c.unfinished() && c.header+weight > largeHeader && !c.large {
 		if turn := l.take(c); turn != nil {
 			l.mu.Unlock()
+			began := time.Now()
 			<-turn
+			held = time.Since(began)
 			l.mu.Lock()
 		}
 	}
 	if !c.unfinished() { // any more
 		l.mu.Unlock()
-		return
+		return held
 	}
 	c.header += weight
 	l.header += weight
@@ -113,6 +117,7 @@ func (l *Limit) arrived(c *conn, bytes, lines int) {
 	l.mu.Unlock()
 	l.evict(victim, Header)
 	time.Sleep(breath)
+	return held + breath
 }
 
 // between reports whether what a Read brings is a header, or a handshake: no request is

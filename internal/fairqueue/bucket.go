@@ -28,10 +28,29 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	return max(0, b.full.Add(-b.span).Sub(now))
 }
 
-// take takes n grants. Those that are not there are owed.
-func (b *bucket) take(now time.Time, n int) {
+// take takes a grant that is there, as wait has found.
+func (b *bucket) take(now time.Time) {
 	if b.full.Before(now) {
 		b.full = now
 	}
-	b.full = b.full.Add(time.Duration(n) * b.interval)
+	b.full = b.full.Add(b.interval)
+}
+
+// mostOwed is how many grants may be owed: more than the calls of one moment are worth,
+// and few enough to be waited for, as hundreds that waited for the same answer end
+// together.
+const mostOwed = 64
+
+// owe takes n grants, whether they are there or not.
+func (b *bucket) owe(now time.Time, n int) {
+	if b.full.Before(now) {
+		b.full = now
+	}
+	most := now.Add(b.span + (1+mostOwed)*b.interval)
+	if owed := b.full.Add(time.Duration(n) * b.interval); owed.Before(most) {
+		most = owed
+	}
+	if b.full.Before(most) {
+		b.full = most
+	}
 }

@@ -74,7 +74,7 @@ func (q *Queue) Acquire(ctx context.Context, addr netip.Addr) (release func(), e
 // Go is Acquire for who has no goroutine to wait on: it returns at once, and f is
 // called on a goroutine that is started when addr's turn has come, or with [ErrFull].
 // What f returns is how many more grants than one the call was worth: those behind it
-// wait for as much longer.
+// wait for as much longer, but not for more than 64 that are owed.
 func (q *Queue) Go(addr netip.Addr, f func(release func(), err error) (more int)) {
 	q.enter(&waiter{addr: host(addr), turn: func(err error) {
 		if err != nil {
@@ -87,11 +87,10 @@ func (q *Queue) Go(addr netip.Addr, f func(release func(), err error) (more int)
 	}})
 }
 
-// owe takes n grants that need not be there yet.
 func (q *Queue) owe(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bucket.take(time.Now(), n)
+	q.bucket.owe(time.Now(), n)
 }
 
 // enter grants a call at once, or puts w among those who wait. Nobody overtakes:
@@ -143,7 +142,7 @@ func (q *Queue) free(now time.Time) bool {
 // take starts a call.
 func (q *Queue) take(now time.Time) {
 	q.held++
-	q.bucket.take(now, 1)
+	q.bucket.take(now)
 }
 
 // grant gives every call that may start now to the addresses in turn, and sees

@@ -224,6 +224,31 @@ func TestWorth(t *testing.T) {
 	})
 }
 
+// However much ends at the same moment, the next one waits for no more than may be owed.
+func TestMostOwed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Limits{Rate: 1000, Burst: 1000, Concurrent: 1})
+		together := make(chan struct{})
+		for range 1000 {
+			q.Go(a, func(release func(), _ error) int {
+				release() // as who waits for somebody else does
+				<-together
+				return 8
+			})
+			synctest.Wait()
+		}
+		close(together)
+		synctest.Wait()
+		start := time.Now()
+		if _, err := q.Acquire(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took != (mostOwed+1)*time.Millisecond {
+			t.Errorf("waited for %v", took)
+		}
+	})
+}
+
 func TestNobodyOvertakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Limits{Rate: 1, Burst: 2, Concurrent: 1})

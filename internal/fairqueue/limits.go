@@ -8,7 +8,7 @@ import (
 // Limits are what a [Queue] grants. Rate, Burst and Concurrent have no default.
 type Limits struct {
 	// Rate is how many calls a second are granted in the long run, or as many grants
-	// where calls cost more than one.
+	// where calls are worth more than one.
 	Rate float64
 	// Burst is how many are granted at once after a pause.
 	Burst int

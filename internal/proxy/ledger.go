@@ -17,7 +17,7 @@ const pageLength = 32
 // To count each by itself is to wait for memory: for some thirty lines of it that the
 // other processor had last, or that the request itself has pushed out. Here it takes
 // 0.07 us to write one down, and 0.2 to count one of many, where one alone took 0.6. So
-// every processor has a page, and nobody waits for another's.
+// every processor has a page of its own nearly always, and hardly anybody waits.
 type Ledger struct {
 	observer Observer
 	log      *requestLog // is told of those for which it has no line

@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	// long is how long a token is, in bytes, to read which takes a processor long enough
-	// for others to wait for it, and pause is for them, before its signature is looked at.
-	long  = 4 << 10
+	// long is how long a stranger's token is, in bytes, to read which takes a processor
+	// long enough for others to wait for it, and pause is for them, before its signature
+	// is looked at. Its place among those who are examined is held meanwhile: with one
+	// place that is 700 such tokens a second.
+	long  = 8 << 10
 	pause = time.Millisecond
 )
 
@@ -65,7 +67,7 @@ func (v *Verifier) find(ctx context.Context, a *attempt) (err error) {
 // a token is ours, the algorithm too, which was among those that the key is for: what
 // go-oidc would check beside the signature takes longer than that.
 func (v *Verifier) signature(ctx context.Context, a *attempt) error {
-	if len(a.raw) > long {
+	if len(a.raw) > long && !authn.CallerOf(ctx).Known {
 		time.Sleep(pause)
 	}
 	for _, k := range a.keys {
