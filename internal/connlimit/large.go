@@ -12,9 +12,10 @@ const (
 	// turn is how long others wait for one that is: one of 64 KiB that are there has been
 	// read by then, with its pauses. Who is slow is not waited for.
 	turn = 15 * time.Millisecond
-	// piece is how much of a stranger's, by weight, comes between two pauses. Meanwhile callers are
-	// served who wait for a processor, and garbage is collected: to read 64 KiB makes 300
-	// KB of it, and at one go has the reader collect it, a millisecond and more.
+	// piece is how much of a stranger's, by weight, comes between two pauses. Meanwhile
+	// callers are served who wait for a processor, and garbage is collected: to read 64
+	// KiB makes 300 KB of it, and at one go has the reader collect it, for a millisecond
+	// and more.
 	piece = 6 << 10
 	pause = time.Millisecond
 	// largeIdle is how many HTTP/2 connections may be idle that have had one. What

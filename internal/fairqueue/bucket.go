@@ -28,12 +28,12 @@ func (b *bucket) wait(now time.Time) time.Duration {
 	return max(0, b.full.Add(-b.span).Sub(now))
 }
 
-// take takes a grant that is there, as wait has found.
-func (b *bucket) take(now time.Time) {
+// take takes n grants. Those that are not there are owed.
+func (b *bucket) take(now time.Time, n int) {
 	if b.full.Before(now) {
 		b.full = now
 	}
-	b.full = b.full.Add(b.interval)
+	b.full = b.full.Add(time.Duration(n) * b.interval)
 }
 
 // mostOwed is how many grants may be owed: more than the calls of one moment are worth,
@@ -41,16 +41,10 @@ func (b *bucket) take(now time.Time) {
 // together.
 const mostOwed = 64
 
-// owe takes n grants, whether they are there or not.
+// owe takes n grants, or as many as may be owed.
 func (b *bucket) owe(now time.Time, n int) {
-	if b.full.Before(now) {
-		b.full = now
-	}
-	most := now.Add(b.span + (1+mostOwed)*b.interval)
-	if owed := b.full.Add(time.Duration(n) * b.interval); owed.Before(most) {
-		most = owed
-	}
-	if b.full.Before(most) {
+	b.take(now, n)
+	if most := now.Add(b.span + (1+mostOwed)*b.interval); b.full.After(most) {
 		b.full = most
 	}
 }

@@ -142,7 +142,7 @@ func (q *Queue) free(now time.Time) bool {
 // take starts a call.
 func (q *Queue) take(now time.Time) {
 	q.held++
-	q.bucket.take(now)
+	q.bucket.take(now, 1)
 }
 
 // grant gives every call that may start now to the addresses in turn, and sees
